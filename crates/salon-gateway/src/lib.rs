@@ -1,0 +1,5 @@
+//! The gateway: WebSocket codec, dialects, sessions and the hub. It sees no database and no bus, only its link.
+//!
+//! Open `dialect/` and you know what languages the server speaks.
+
+pub mod socket;
