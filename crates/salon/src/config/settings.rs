@@ -228,6 +228,13 @@ impl Settings {
         })
     }
 
+    /// Everything that can be wrong with the values, without opening anything.
+    pub(crate) fn check(&self) -> Result<(), BadConfig> {
+        self.database()?;
+        self.service(String::new())?;
+        Ok(())
+    }
+
     pub(crate) fn heartbeat_ms(&self) -> Result<u32, BadConfig> {
         at_least("heartbeat_ms", self.heartbeat_ms, ServiceConfig::default().heartbeat_ms, 100)
     }
