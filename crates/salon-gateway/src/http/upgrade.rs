@@ -34,7 +34,7 @@ impl Handover {
         self.start.lock().take()
     }
 
-    fn promise(&self, start: Start) {
+    pub(super) fn promise(&self, start: Start) {
         let before = self.start.lock().replace(start);
         self.give_back(before);
     }
