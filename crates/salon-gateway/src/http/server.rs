@@ -153,7 +153,7 @@ fn http_settings(front: &Front) -> http1::Builder {
 /// Hangs up so that the client can still read the last answer.
 async fn linger(mut stream: TcpStream) {
     let drained = async {
-        let mut waste = [0; 4096];
+        let mut waste = [0; 1024];
         let mut drained_bytes = 0;
         stream.shutdown().await?;
         while drained_bytes < LINGER_BYTES_MAX {
