@@ -1,9 +1,13 @@
 //! The `salon` binary: command line, configuration, wiring, shutdown. What the server *does* is in the other crates.
 
+#[cfg(feature = "ui")]
+mod assets;
+mod banner;
 mod cli;
 mod commands;
 mod config;
 mod entropy;
+mod open_files;
 mod telemetry;
 mod wiring;
 
