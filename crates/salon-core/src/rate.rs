@@ -9,8 +9,9 @@ pub struct RateLimit {
     pub per_s: u32,
 }
 
-/// When the next token would be due if tokens were taken at the long-run rate: all the state a person needs.
-#[derive(Debug, Clone, Copy, Default)]
+/// When the next token would be due if tokens were taken at the long-run rate: all the state a person needs. The least
+/// one is the fullest bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Allowance {
     due_us: i64,
 }

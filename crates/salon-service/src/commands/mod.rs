@@ -4,3 +4,5 @@
 //! REST has it), checks it, asks the rule table, and appends.
 
 mod rooms;
+
+pub use rooms::CreateRoom;
