@@ -173,8 +173,8 @@ pub trait Accounts: Send + Sync + 'static {
         at: Timestamp,
     ) -> Result<Option<User>, StoreError>;
 
-    /// Sets a new password and ends every login but `keep`, with a revocation for each. Returns the logins that it
-    /// ended. `Ok(None)`: there is no such person.
+    /// Sets a new password and ends every login but `keep`, with a revocation for each; without `keep`, all of them with
+    /// one revocation. Returns the logins that it ended. `Ok(None)`: there is no such person.
     async fn change_password(
         &self,
         id: &UserId,

@@ -66,6 +66,17 @@ impl Accounts for MemoryStore {
         self.write(move |tables| tables.update_user(&id, name, password, at)).await
     }
 
+    async fn change_password(
+        &self,
+        id: &UserId,
+        password: &str,
+        keep: Option<&LoginId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<LoginId>>, StoreError> {
+        let (id, password, keep) = (id.clone(), password.to_owned(), keep.cloned());
+        self.write(move |tables| tables.change_password(&id, password, keep.as_ref(), at)).await
+    }
+
     async fn create_login(&self, new: NewLogin) -> Result<(), StoreError> {
         self.write(move |tables| tables.create_login(new)).await
     }
@@ -210,6 +221,21 @@ impl Tables {
             self.revoke(id, None, at);
         }
         Some(user)
+    }
+
+    fn change_password(&mut self, id: &UserId, new: String, keep: Option<&LoginId>, at: Timestamp) -> Option<Vec<LoginId>> {
+        self.accounts.get_mut(id)?.password = new;
+        let others = self.logins.iter().filter(|(login, row)| row.user == *id && Some(*login) != keep);
+        let ended: Vec<LoginId> = others.map(|(login, _)| login.clone()).collect();
+        match keep {
+            Some(_) => ended.iter().for_each(|login| {
+                self.revoke(id, Some(login), at);
+            }),
+            None => {
+                self.revoke(id, None, at);
+            }
+        }
+        Some(ended)
     }
 
     fn create_login(&mut self, new: NewLogin) {
