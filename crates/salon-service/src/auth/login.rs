@@ -114,6 +114,9 @@ impl Auth {
         let ended = self.store.change_password(&who.user.id, &hash, who.login.as_ref(), now).await;
         let ended = ended.map_err(|error| store_error(&error))?.ok_or_else(super::unauthenticated)?;
         tracing::info!(user = %who.user.id, logins_ended = ended.len(), "the password was changed");
+        if who.login.is_none() {
+            self.tell_revoked(who.user.id.clone(), None);
+        }
         for login in ended {
             self.tell_revoked(who.user.id.clone(), Some(login));
         }

@@ -1,6 +1,7 @@
 //! Looking people up.
 
 use salon_core::limits::LIST_MAX;
+use salon_core::mention::fold_name;
 use salon_core::ports::User;
 use salon_core::{CommandError, UserId};
 
@@ -53,5 +54,5 @@ impl Auth {
 }
 
 fn starts_with(name: &str, prefix: &str) -> bool {
-    name.to_lowercase().starts_with(&prefix.to_lowercase())
+    fold_name(name).starts_with(&fold_name(prefix))
 }
