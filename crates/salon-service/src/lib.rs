@@ -143,6 +143,7 @@ impl Service {
     /// Stops: ends what runs in the background and returns when it has ended.
     pub async fn stop(&self) {
         self.stopping.cancel();
+        self.auth.stop().await;
         self.tasks.close();
         self.tasks.wait().await;
     }

@@ -6,10 +6,7 @@ use http_body_util::{BodyExt, Limited};
 use salon_proto::link::frames::{ApiRequest, ApiResponse, Header};
 use tower::ServiceExt;
 
-use crate::http::Peer;
-
-/// The body of a request or of a response, in bytes.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+use crate::http::{BODY_BYTES_MAX, Peer};
 
 pub(super) async fn call(router: axum::Router, request: ApiRequest) -> ApiResponse {
     let number = request.request;
