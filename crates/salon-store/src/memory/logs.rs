@@ -4,9 +4,10 @@ use std::convert::Infallible;
 
 use salon_core::mention::fold_name;
 use salon_core::ports::{
-    Head, Logs, NewRoom, Page, PageQuery, ReadMark, RoomListing, RoomRow, Slice, StoreError, StoredMessage, Write, Written,
+    Head, Logs, NewRoom, Original, Page, PageQuery, ReadMark, RoomListing, RoomRow, Slice, StoreError, StoredMessage, Write,
+    Written,
 };
-use salon_core::{Entry, EntryBody, Member, Message, MessageId, Room, RoomId, RoomKind, Seq, Timestamp, UserId};
+use salon_core::{ClientId, Entry, EntryBody, Member, Message, MessageId, Room, RoomId, RoomKind, Seq, Timestamp, UserId};
 
 use super::tables::{Log, Tables};
 use super::{MemoryStore, TRIM_STEP_ENTRIES, words};
@@ -25,6 +26,15 @@ fn infallible<T>(result: Result<T, Infallible>) -> T {
 impl Logs for MemoryStore {
     async fn append(&self, write: Write) -> Result<Written, StoreError> {
         self.write(move |tables| infallible(transactions::append(tables, &write))).await
+    }
+
+    async fn original(
+        &self,
+        room: &RoomId,
+        actor: &UserId,
+        client_id: &ClientId,
+    ) -> Result<Option<(Original, [u8; 16])>, StoreError> {
+        self.read(|tables| tables.rooms.get(room)?.original(actor, client_id)).await
     }
 
     async fn create_room(&self, new: NewRoom) -> Result<Option<(Room, Vec<Entry>)>, StoreError> {

@@ -87,6 +87,15 @@ impl Log {
         }
     }
 
+    /// The message stored under this key, with the hash of its original body.
+    pub(super) fn original(&self, actor: &UserId, client_id: &ClientId) -> Option<(Original, [u8; 16])> {
+        let seq = self.originals.get(&(actor.clone(), client_id.clone()))?;
+        let row = self.entries.get(seq)?;
+        let Entry { epoch, seq, at, body, .. } = &row.stored.entry;
+        let id = body.message_id()?.clone();
+        Some((Original { epoch: epoch.clone(), seq: *seq, id, at: *at }, row.body_hash?))
+    }
+
     pub(super) fn entry(&self, seq: Seq) -> Option<&Entry> {
         self.entries.get(&seq).map(|row| &row.stored.entry)
     }
@@ -173,13 +182,7 @@ impl Rows for Tables {
         actor: &UserId,
         client_id: &ClientId,
     ) -> Result<Option<(Original, [u8; 16])>, Infallible> {
-        self.with(&room.id, |log| {
-            let seq = log.originals.get(&(actor.clone(), client_id.clone()))?;
-            let row = log.entries.get(seq)?;
-            let Entry { epoch, seq, at, body, .. } = &row.stored.entry;
-            let id = body.message_id()?.clone();
-            Some((Original { epoch: epoch.clone(), seq: *seq, id, at: *at }, row.body_hash?))
-        })
+        self.with(&room.id, |log| log.original(actor, client_id))
     }
 
     fn rewrite_message(&mut self, room: &RoomId, seq: Seq, _old: &Message, new: &Message) -> Result<(), Infallible> {
