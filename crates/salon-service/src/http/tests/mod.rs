@@ -12,6 +12,7 @@ use crate::{ServiceConfig, SignupPolicy};
 mod accounts;
 mod people;
 mod problems;
+mod rooms;
 
 /// A server without a socket.
 struct House {
