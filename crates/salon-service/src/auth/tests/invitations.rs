@@ -1,6 +1,6 @@
 //! Sign-up policies, the one-time link, invitations.
 
-use salon_core::ports::{Logs as _, NewRoom};
+use salon_core::ports::{Accounts as _, Logs as _, NewAccount, NewRoom};
 use salon_core::{CommandError, Epoch, ErrorCode, HistoryPolicy, Role, RoomId, RoomKind, UserId};
 
 use super::super::{INVITE_LIFE_S_DEFAULT, InviteRequest, NewCode, Secret};
@@ -75,6 +75,25 @@ async fn an_administrator_from_the_command_line_makes_the_link_worthless() {
     assert!(auth.add_user("root@example.org", None, PASSWORD.into(), true).await.unwrap().admin);
     assert_eq!(auth.sign_up(request("late@example.org", Some(&code)), PEER).await.unwrap_err().field, Some("invite"));
     assert_eq!(auth.invite(&code).await.unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_link_that_was_not_withdrawn_is_worth_nothing_beside_an_administrator() {
+    let world = World::new(SignupPolicy::Invite);
+    let auth = world.auth().await;
+    let code = code_of(&auth.setup_link().await.unwrap().unwrap());
+    let root = NewAccount {
+        id: UserId::mint(1),
+        email: "root@example.org".to_owned(),
+        name: "root".to_owned(),
+        password: "$argon2id$".to_owned(),
+        admin: true,
+        epoch: Epoch::mint(1),
+        at: world.clock.now(),
+        invite: None,
+    };
+    world.store.sign_up(root).await.unwrap();
+    assert_eq!(auth.sign_up(request("late@example.org", Some(&code)), PEER).await.unwrap_err().field, Some("invite"));
 }
 
 #[tokio::test]
