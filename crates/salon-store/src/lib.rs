@@ -1,1 +1,13 @@
-//! placeholder
+//! Salon's stores behind the [`Store`](salon_core::ports::Store) port.
+//!
+//! What a write means is written once, in `transactions/`, over the few rows it touches (`rows.rs`). The adapters bring
+//! the rows and the queries: [`SqliteStore`] on a disk, [`MemoryStore`] for tests and the simulation. Both pass the one
+//! conformance suite in `tests/conformance/`.
+
+mod accounts;
+mod memory;
+mod paging;
+mod rows;
+mod transactions;
+
+pub use memory::{Faults, MemoryStore, WriteFault};
