@@ -40,7 +40,11 @@ async fn change_me(State(service): State<Arc<Service>>, Caller(who): Caller, Pee
         service.auth.change_password(&who, current, password, &peer).await?;
     }
     let user = match name {
-        Some(name) => service.auth.rename(&who.user.id, &name).await?,
+        Some(name) => {
+            let user = service.auth.rename(&who.user.id, &name).await?;
+            service.renamed(&user.id);
+            user
+        }
         None => who.user,
     };
     Ok(Json(own(&user)).into_response())
