@@ -3,6 +3,8 @@
 
 mod commands;
 mod rooms;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
