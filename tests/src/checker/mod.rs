@@ -27,7 +27,7 @@ mod trace;
 mod violation;
 
 pub use aftermath::{Aftermath, FinalRoom};
-pub use recorder::Recorder;
+pub use recorder::{DeviceRecorder, Recorder};
 pub use trace::{Answer, Body, Device, Entry, Intent, PageMessage, Step, Told, Trace, What};
 pub use violation::Violation;
 
