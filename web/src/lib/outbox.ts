@@ -96,6 +96,12 @@ export class Outbox {
     }
   }
 
+  /** Forgets everything, here and in the browser. */
+  clear(): void {
+    for (const pending of this.#pending) this.#options.storage.forget(pending.clientId);
+    this.stop();
+  }
+
   stop(): void {
     for (const timer of this.#timers.values()) this.#options.clock.cancel(timer);
     this.#timers.clear();

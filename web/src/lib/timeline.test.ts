@@ -201,6 +201,8 @@ describe("scrolling back", () => {
   it("keeps a bound and reads the newest again on the way back", () => {
     const timeline = joined(LINES_HELD_MAX + 1, LINES_HELD_MAX + 10);
     timeline.addPage(page(1, LINES_HELD_MAX), "older");
+    expect(timeline.bound()).toBe(true);
+    expect(timeline.bound()).toBe(false);
     expect(timeline.atTail).toBe(false);
     expect(timeline.lines).toHaveLength(LINES_HELD_MAX / 2);
     const at = START + (LINES_HELD_MAX / 2) * 1000 - 1;
@@ -249,5 +251,13 @@ describe("what is unread", () => {
     expect(timeline.unreadFrom(0)).toBeNull();
     expect(timeline.unreadFrom(2)).toBe(3);
     expect(timeline.unreadFrom(99)).toBe(1);
+  });
+
+  it("is what others said behind the mark", () => {
+    const timeline = joined(1, 3);
+    timeline.apply(message(4, { user: "u_ann" }));
+    timeline.apply(message(5));
+    expect(timeline.unreadAfter(2)).toEqual({ count: 2, first: 3 });
+    expect(timeline.unreadAfter(5)).toEqual({ count: 0, first: null });
   });
 });

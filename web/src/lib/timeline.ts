@@ -141,7 +141,7 @@ export class Timeline {
     return direction === "older" ? { before: place } : { after: place };
   }
 
-  /** A page that continues what is shown. `asked` is the shown end at the time of asking. */
+  /** A page that continues what is shown. Returns how many of its lines were new. */
   addPage(page: HistoryPage, direction: Direction): number {
     const shown = this.#shown;
     const added = shown.merge(this.#linesOf(page));
@@ -151,8 +151,23 @@ export class Timeline {
       shown.next = edgeOf(page.next);
       this.#reunite(page.next === undefined);
     }
-    if (direction === "older") this.#bound();
     return added;
+  }
+
+  /** Forgets the newest of too many lines. Returns true where it did. */
+  bound(): boolean {
+    const shown = this.#shown;
+    if (shown.lines.length <= LINES_HELD_MAX) return false;
+    const kept = shown.lines.slice(0, LINES_HELD_MAX / 2);
+    const last = kept.at(-1);
+    if (last === undefined) return false;
+    if (this.#window === null) {
+      const lines = this.#tail.lines.slice(-TAIL_KEPT_LINES);
+      const first = lines[0];
+      this.#tail = new Segment(lines, first === undefined ? { kind: "end" } : before(first));
+    }
+    this.#window = new Segment(kept, shown.prev, after(last));
+    return true;
   }
 
   /** Shows another place: the page that ends with the message one wants to see. */
@@ -192,6 +207,17 @@ export class Timeline {
     return messages.at(-count)?.seq ?? messages[0]?.seq ?? null;
   }
 
+  /** Other people's messages behind a read mark, as far as the tail goes back. */
+  unreadAfter(mark: number): { count: number; first: number | null } {
+    const unread: number[] = [];
+    for (let index = this.#tail.lines.length - 1; index >= 0; index--) {
+      const line = this.#tail.lines[index];
+      if (line === undefined || line.seq <= mark) break;
+      if (line.kind === "message" && line.user !== this.#self) unread.push(line.seq);
+    }
+    return { count: unread.length, first: unread.at(-1) ?? null };
+  }
+
   #linesOf(page: HistoryPage): Line[] {
     return page.messages.map((data) => messageOf(data, page.seq ?? Math.max(data.seq, this.#position?.seq ?? 0)));
   }
@@ -207,20 +233,6 @@ export class Timeline {
     this.#tail.merge(window.lines);
     if (this.#tail.first?.seq === window.first?.seq) this.#tail.prev = window.prev;
     this.#window = null;
-  }
-
-  #bound(): void {
-    const shown = this.#shown;
-    if (shown.lines.length <= LINES_HELD_MAX) return;
-    const kept = shown.lines.slice(0, LINES_HELD_MAX / 2);
-    const last = kept.at(-1);
-    if (last === undefined) return;
-    if (this.#window === null) {
-      const lines = this.#tail.lines.slice(-TAIL_KEPT_LINES);
-      const first = lines[0];
-      this.#tail = new Segment(lines, first === undefined ? { kind: "end" } : before(first));
-    }
-    this.#window = new Segment(kept, shown.prev, after(last));
   }
 }
 
