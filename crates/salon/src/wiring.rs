@@ -32,7 +32,8 @@ impl Engine {
         create_private_folder(&settings.data_dir())?;
         let path = settings.database()?;
         let opened = tokio::task::spawn_blocking(move || {
-            SqliteStore::open(&path, SqliteOptions::default()).with_context(|| format!("the database {} cannot be opened", path.display()))
+            SqliteStore::open(&path, SqliteOptions::default())
+                .with_context(|| format!("the database {} cannot be opened", path.display()))
         });
         let store = opened.await??;
         let parts = Parts {
@@ -59,6 +60,11 @@ fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let result = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     result.map_err(|error| {
-        BadConfig::new("data_dir", folder.display(), format!("the folder cannot be made: {error}; choose one that you may write to")).into()
+        BadConfig::new(
+            "data_dir",
+            folder.display(),
+            format!("the folder cannot be made: {error}; choose one that you may write to"),
+        )
+        .into()
     })
 }

@@ -77,6 +77,17 @@ impl Accounts for SqliteStore {
         self.write(move |rows| update_user(rows.connection(), &id, name.as_deref(), password.as_deref(), at)).await
     }
 
+    async fn change_password(
+        &self,
+        id: &UserId,
+        password: &str,
+        keep: Option<&LoginId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<LoginId>>, StoreError> {
+        let (id, password, keep) = (id.clone(), password.to_owned(), keep.cloned());
+        self.write(move |rows| change_password(rows.connection(), &id, &password, keep.as_ref(), at)).await
+    }
+
     async fn create_login(&self, new: NewLogin) -> Result<(), StoreError> {
         self.write(move |rows| create_login(rows.connection(), &new)).await
     }
@@ -283,6 +294,33 @@ fn update_user(
         }
     }
     find_user(connection, id)
+}
+
+fn change_password(
+    connection: &Connection,
+    id: &UserId,
+    password: &str,
+    keep: Option<&LoginId>,
+    at: Timestamp,
+) -> rusqlite::Result<Option<Vec<LoginId>>> {
+    let mut update = connection.prepare_cached("UPDATE users SET password = ?2 WHERE id = ?1")?;
+    if update.execute(params![id.as_str(), password])? == 0 {
+        return Ok(None);
+    }
+    let mut select = connection.prepare_cached("SELECT id FROM logins WHERE user = ?1 AND id IS NOT ?2 ORDER BY id")?;
+    let others = select.query_map(params![id.as_str(), keep.map(LoginId::as_str)], |row| login_id(row, "id"))?;
+    let others: Vec<LoginId> = others.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect();
+    match keep {
+        Some(_) => {
+            for login in &others {
+                revoke(connection, id, Some(login), at)?;
+            }
+        }
+        None => {
+            revoke(connection, id, None, at)?;
+        }
+    }
+    Ok(Some(others))
 }
 
 fn create_login(connection: &Connection, new: &NewLogin) -> rusqlite::Result<()> {

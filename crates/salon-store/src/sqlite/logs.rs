@@ -5,9 +5,9 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use salon_core::mention::fold_name;
 use salon_core::ports::{
-    Head, Logs, NewRoom, Page, PageQuery, ReadMark, RoomListing, RoomRow, Slice, StoreError, Write, Written,
+    Head, Logs, NewRoom, Original, Page, PageQuery, ReadMark, RoomListing, RoomRow, Slice, StoreError, Write, Written,
 };
-use salon_core::{Entry, Member, MessageId, Room, RoomId, Seq, Standing, Timestamp, UserId};
+use salon_core::{ClientId, Entry, Member, MessageId, Room, RoomId, Seq, Standing, Timestamp, UserId};
 
 use super::columns::{self, RoomKey, StoredRoom};
 use super::indexer::ERASE_STEP_ENTRIES;
@@ -25,6 +25,20 @@ const SEARCH_WAIT_MS: u64 = 5_000;
 impl Logs for SqliteStore {
     async fn append(&self, write: Write) -> Result<Written, StoreError> {
         self.write(move |rows| transactions::append(rows, &write)).await
+    }
+
+    async fn original(
+        &self,
+        room: &RoomId,
+        actor: &UserId,
+        client_id: &ClientId,
+    ) -> Result<Option<(Original, [u8; 16])>, StoreError> {
+        let (room, actor, client_id) = (room.clone(), actor.clone(), client_id.clone());
+        self.read(move |reader| {
+            let Some(stored) = page::room(reader, &room)? else { return Ok(None) };
+            page::original(reader, stored.key, &stored.room, &actor, &client_id)
+        })
+        .await
     }
 
     async fn create_room(&self, new: NewRoom) -> Result<Option<(Room, Vec<Entry>)>, StoreError> {

@@ -178,3 +178,23 @@ fn reactions(connection: &Connection, room: RoomKey, target: Seq, asker: &UserId
     })?;
     rows.collect()
 }
+
+/// The message that this person stored under this name, and the hash of its body.
+pub(super) fn original(
+    connection: &Connection,
+    key: RoomKey,
+    room: &Room,
+    actor: &UserId,
+    client_id: &ClientId,
+) -> rusqlite::Result<Option<(Original, [u8; 16])>> {
+    let sql = format!(
+        "SELECT {}, body_hash FROM entries WHERE room = ?1 AND actor = ?2 AND client_id = ?3 AND client_id IS NOT NULL",
+        columns::ENTRY
+    );
+    let mut select = connection.prepare_cached(&sql)?;
+    let found = select.query_row(params![key, actor.as_str(), client_id.as_str()], |row| {
+        Ok((columns::entry(row, room)?.entry, row.get("body_hash")?))
+    });
+    let Some((Entry { epoch, seq, at, body, .. }, hash)) = found.optional()? else { return Ok(None) };
+    Ok(body.message_id().map(|id| (Original { epoch, seq, id: id.clone(), at }, hash)))
+}

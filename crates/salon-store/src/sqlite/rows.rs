@@ -220,16 +220,7 @@ impl Rows for SqliteRows<'_> {
 
     fn original(&mut self, room: &Room, actor: &UserId, client_id: &ClientId) -> rusqlite::Result<Option<(Original, [u8; 16])>> {
         let key = self.key(&room.id)?;
-        let sql = format!(
-            "SELECT {}, body_hash FROM entries WHERE room = ?1 AND actor = ?2 AND client_id = ?3 AND client_id IS NOT NULL",
-            columns::ENTRY
-        );
-        let mut select = self.connection.prepare_cached(&sql)?;
-        let found = select.query_row(params![key, actor.as_str(), client_id.as_str()], |row| {
-            Ok((columns::entry(row, room)?.entry, row.get("body_hash")?))
-        });
-        let Some((Entry { epoch, seq, at, body, .. }, hash)) = found.optional()? else { return Ok(None) };
-        Ok(body.message_id().map(|id| (Original { epoch, seq, id: id.clone(), at }, hash)))
+        page::original(self.connection, key, room, actor, client_id)
     }
 
     fn rewrite_message(&mut self, room: &RoomId, seq: Seq, old: &Message, new: &Message) -> rusqlite::Result<()> {

@@ -130,7 +130,9 @@ impl Server {
 
 fn http_config(settings: &Settings, engine: &Engine, origins: &[String]) -> anyhow::Result<HttpConfig> {
     let parse = |origin: &String| {
-        origin.parse::<Origin>().map_err(|error| BadConfig::new("origin", origin, format!("{error}; write https://HOST or http://HOST:PORT")))
+        origin
+            .parse::<Origin>()
+            .map_err(|error| BadConfig::new("origin", origin, format!("{error}; write https://HOST or http://HOST:PORT")))
     };
     let default = HttpLimits::default();
     let wanted = settings.connections_max.unwrap_or(default.connections_max);
