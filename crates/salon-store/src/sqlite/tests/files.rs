@@ -71,11 +71,16 @@ async fn closing_leaves_one_file_and_opening_it_is_quick() {
     drop(store);
     let wal = std::fs::metadata(dir.path().join("salon.db-wal")).map(|wal| wal.len()).unwrap_or(0);
     assert_eq!(wal, 0);
-    let began = tokio::time::Instant::now();
+    // The quickest of several: the machine may be doing other things as well.
+    let mut took = Duration::MAX;
+    for _ in 0..5 {
+        let began = tokio::time::Instant::now();
+        let store = open(&path);
+        took = took.min(began.elapsed());
+        store.close().await;
+    }
+    assert!(took < Duration::from_millis(50), "{took:?}");
     let store = open(&path);
-    let took = began.elapsed();
-    // The aim is 50 ms; the bound leaves room for a machine that does other things as well.
-    assert!(took < Duration::from_millis(500), "{took:?}");
     assert_eq!((head(&store).await, search(&store, "hello").await), (51, 50));
     store.close().await;
 }
