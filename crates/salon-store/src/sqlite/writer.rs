@@ -151,7 +151,7 @@ impl Task {
                 // Measured before anybody is woken, who would take the processor away.
                 self.observer.committed(group.len(), began.elapsed());
                 group.into_iter().for_each(|job| job.answer(Ok(())));
-                self.after_commit.checkpointer.wrote(touched.writes, touched.erased);
+                self.after_commit.checkpointer.wrote(touched.statements, touched.erased);
                 self.after_commit.indexer.wrote(touched.rooms);
             }
             Err(Failure::Work(error)) if group.len() > 1 && !is_fatal(&error) => {
