@@ -46,8 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         groups.0.store(0, Ordering::Relaxed);
         let mut times = measure(&store, writers).await?;
         times.sort_unstable();
-        let rate = count(times.len()) / RUN.as_secs_f64();
-        let per_group = count(times.len()) / groups.0.load(Ordering::Relaxed) as f64;
+        let rate = times.len() as f64 / RUN.as_secs_f64();
+        let per_group = times.len() as f64 / groups.0.load(Ordering::Relaxed) as f64;
         let at = |part: usize| times.get(times.len() * part / 100).map_or(0.0, |time| time.as_secs_f64() * 1e3);
         println!("{writers:>8} {rate:>12.0} {per_group:>10.1} {:>10.2} {:>10.2}", at(50), at(99));
     }

@@ -49,6 +49,8 @@ pub struct SqliteStore {
     checkpointer: Checkpointer,
     health: Health,
     observer: Arc<dyn StoreObserver>,
+    #[cfg(test)]
+    permit: WritePermit,
 }
 
 impl fmt::Debug for SqliteStore {
@@ -64,15 +66,27 @@ impl SqliteStore {
     /// See [`OpenError`].
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Arc<Self>, OpenError> {
         let connections = open::connections(path, &options)?;
+        let readers = Readers::open(path.to_owned(), options.clone())
+            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })?;
         let health = Health::new();
         let permit = WritePermit::default();
         let indexer = Indexer::start(connections.indexer, Arc::clone(&permit), health.clone())?;
         let checkpointer = Checkpointer::start(connections.checkpointer, Arc::clone(&permit), health.clone())?;
         let after_commit = writer::AfterCommit { indexer: indexer.handle(), checkpointer: checkpointer.handle() };
-        let observer = Arc::clone(&options.observer);
+        let observer = options.observer;
+        #[cfg(test)]
+        let permit_of_tests = Arc::clone(&permit);
         let writer = Writer::start(connections.writer, permit, health.clone(), Arc::clone(&observer), after_commit)?;
-        let readers = Readers::new(path.to_owned(), options);
-        Ok(Arc::new(Self { writer, readers, indexer, checkpointer, health, observer }))
+        Ok(Arc::new(Self {
+            writer,
+            readers,
+            indexer,
+            checkpointer,
+            health,
+            observer,
+            #[cfg(test)]
+            permit: permit_of_tests,
+        }))
     }
 
     /// Finishes what was asked for, moves everything from the log of writes into the database and closes it. Whatever is

@@ -6,22 +6,29 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
+use tokio::time::Instant;
 
 use super::WritePermit;
 use super::health::{Health, is_busy};
 
-/// Rows that are written before the log of writes is looked at.
-const ROWS_BEFORE_CHECKPOINT: usize = 4_000;
+/// Pages that are written before they are moved, roughly. In pages of 4 KiB: 16 MiB.
+const PAGES_BEFORE_CHECKPOINT: usize = 4_000;
 /// Or this long after a commit, in milliseconds.
 const IDLE_BEFORE_CHECKPOINT_MS: u64 = 1_000;
 /// Beyond this the log of writes is emptied, and the writer waits for it. In pages of 4 KiB: 64 MiB.
 const WAL_PAGES_MAX: i64 = 16 * 1024;
+/// It is emptied for the sake of erased content no more often than this, in milliseconds.
+const EMPTY_EVERY_MS: u64 = 5_000;
 /// How long to wait for readers that hinder it, in milliseconds.
-const TRUNCATE_TIMEOUT_MS: u64 = 100;
+const TRUNCATE_TIMEOUT_MS: u64 = 25;
+/// What a commit writes whatever is in it, in pages: the room, the member, the ends of the log and of its index.
+const PAGES_PER_COMMIT: usize = 4;
+/// Statements that fill a page, roughly.
+const STATEMENTS_PER_PAGE: usize = 16;
 
 #[derive(Debug, Default)]
 struct Work {
-    rows: usize,
+    pages: usize,
     /// The log of writes holds content that was erased.
     erased: bool,
     stop: bool,
@@ -38,12 +45,13 @@ struct Shared {
 pub(super) struct CheckpointerHandle(Arc<Shared>);
 
 impl CheckpointerHandle {
-    pub(super) fn wrote(&self, rows: usize, erased: bool) {
+    /// A group of so many statements was committed.
+    pub(super) fn wrote(&self, statements: usize, erased: bool) {
         let work = &mut *self.0.work.lock();
-        let was_idle = work.rows == 0;
-        work.rows += rows;
+        let was_idle = work.pages == 0;
+        work.pages += PAGES_PER_COMMIT + statements / STATEMENTS_PER_PAGE;
         work.erased |= erased;
-        if was_idle || work.rows >= ROWS_BEFORE_CHECKPOINT {
+        if was_idle || work.pages >= PAGES_BEFORE_CHECKPOINT {
             self.0.wake.notify_one();
         }
     }
@@ -59,7 +67,8 @@ pub(super) struct Checkpointer {
 impl Checkpointer {
     pub(super) fn start(connection: Connection, permit: WritePermit, health: Health) -> std::io::Result<Self> {
         let handle = CheckpointerHandle(Arc::default());
-        let task = Task { connection, permit, health: health.clone(), shared: Arc::clone(&handle.0) };
+        let (health_of_task, shared) = (health.clone(), Arc::clone(&handle.0));
+        let task = Task { connection, permit, health: health_of_task, shared, emptied_at: Instant::now() };
         let thread = std::thread::Builder::new().name("store-checkpointer".into()).spawn(move || task.run())?;
         Ok(Self { handle, thread: Mutex::new(Some(thread)), health })
     }
@@ -84,10 +93,12 @@ struct Task {
     permit: WritePermit,
     health: Health,
     shared: Arc<Shared>,
+    /// When the log of writes was last emptied.
+    emptied_at: Instant,
 }
 
 impl Task {
-    fn run(self) {
+    fn run(mut self) {
         loop {
             let work = self.next();
             if self.health.reason().is_some() {
@@ -108,25 +119,37 @@ impl Task {
     /// Waits until it is worth while.
     fn next(&self) -> Work {
         let mut work = self.shared.work.lock();
-        while work.rows == 0 && !work.stop {
-            self.shared.wake.wait(&mut work);
+        while work.pages == 0 && !work.stop {
+            if !work.erased {
+                self.shared.wake.wait(&mut work);
+            } else if self.shared.wake.wait_for(&mut work, self.until_emptied_again()).timed_out() {
+                break;
+            }
         }
         let idle = Duration::from_millis(IDLE_BEFORE_CHECKPOINT_MS);
-        self.shared.wake.wait_while_for(&mut work, |work| work.rows < ROWS_BEFORE_CHECKPOINT && !work.stop, idle);
-        let taken = Work { stop: work.stop, ..*work };
-        (work.rows, work.erased) = (0, false);
+        let goes_on = |work: &mut Work| (1..PAGES_BEFORE_CHECKPOINT).contains(&work.pages) && !work.stop;
+        self.shared.wake.wait_while_for(&mut work, goes_on, idle);
+        let empty_now = work.erased && self.until_emptied_again().is_zero();
+        let taken = Work { erased: empty_now, ..*work };
+        work.pages = 0;
+        work.erased &= !empty_now;
         taken
     }
 
-    fn checkpoint(&self, erased: bool, empty_the_log: bool) -> rusqlite::Result<()> {
+    fn until_emptied_again(&self) -> Duration {
+        Duration::from_millis(EMPTY_EVERY_MS).saturating_sub(self.emptied_at.elapsed())
+    }
+
+    fn checkpoint(&mut self, erased: bool, closing: bool) -> rusqlite::Result<()> {
         // Beside the writer, and without waiting for anybody.
         let (_, wal_pages) = self.run_checkpoint("PASSIVE")?;
-        if empty_the_log || erased || wal_pages > WAL_PAGES_MAX {
+        if closing || erased || wal_pages > WAL_PAGES_MAX {
             let _permit = self.permit.lock();
             // Little is left to move now. Readers that stay where they are hinder it: the next time, then.
             self.connection.busy_timeout(Duration::from_millis(TRUNCATE_TIMEOUT_MS))?;
             let (hindered, _) = self.run_checkpoint("TRUNCATE")?;
             self.shared.work.lock().erased |= hindered && erased;
+            self.emptied_at = Instant::now();
         }
         Ok(())
     }

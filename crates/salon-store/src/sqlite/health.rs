@@ -69,7 +69,6 @@ pub(super) fn is_fatal(error: &rusqlite::Error) -> bool {
                 | ErrorCode::NotADatabase
                 | ErrorCode::OutOfMemory
                 | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
                 | ErrorCode::FileLockingProtocolFailed
                 | ErrorCode::NoLargeFileSupport
         )

@@ -104,6 +104,8 @@ pub(super) fn reader(path: &Path, options: &SqliteOptions) -> rusqlite::Result<C
     let reader = Connection::open_with_flags(path, flags)?;
     settle(&reader, options, READER_CACHE_KIB)?;
     reader.pragma_update(None, "query_only", true)?;
+    // Opens the log of writes as well.
+    reader.query_row("SELECT count(*) FROM settings", [], |_| Ok(()))?;
     Ok(reader)
 }
 
@@ -124,6 +126,8 @@ fn open(path: &Path, options: &SqliteOptions, synchronous: &str, cache_kib: u32)
 fn settle(connection: &Connection, options: &SqliteOptions, cache_kib: u32) -> rusqlite::Result<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    // Sorting needs no file, and so cannot fail for want of one.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }
@@ -132,12 +136,20 @@ fn lock_file(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let lock = || {
-        let file = File::create(&name)?;
-        file.lock()?;
-        Ok(file)
-    };
-    lock().map_err(|source| OpenError::File { path: name.clone(), source })
+    let lock = private_file(&name).and_then(|file| file.lock().map(|()| file));
+    let lock = lock.map_err(|source| OpenError::File { path: name, source })?;
+    // SQLite gives its other files the mode of this one.
+    private_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    Ok(lock)
+}
+
+/// Opens a file, or creates one that nobody else on this machine may read.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn migrate(path: &Path, writer: &mut Connection) -> Result<(), OpenError> {
@@ -181,6 +193,20 @@ mod tests {
         let refused = connections(&path, &SqliteOptions::default()).map(|_| ()).unwrap_err();
         assert!(matches!(refused, OpenError::NewerSchema { found: 99, .. }), "{refused}");
         assert_eq!(version(&path), 99);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_the_files() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let open = connections(&dir.path().join("salon.db"), &SqliteOptions::default()).unwrap();
+        let files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap()).collect();
+        assert!(files.len() >= 3);
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+        }
+        drop(open);
     }
 
     #[test]

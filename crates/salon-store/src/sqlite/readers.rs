@@ -23,7 +23,7 @@ pub(super) struct Readers {
     waiting: AtomicUsize,
 }
 
-/// Connections that nobody uses right now. They are opened when they are first needed.
+/// Connections that nobody uses right now.
 struct Pool {
     path: PathBuf,
     options: SqliteOptions,
@@ -31,11 +31,13 @@ struct Pool {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, options: SqliteOptions) -> Self {
+    /// Opens all connections: later there may be no file descriptors left for them.
+    pub(super) fn open(path: PathBuf, options: SqliteOptions) -> rusqlite::Result<Self> {
         let permits_max = u32::try_from(options.readers.max(1)).unwrap_or(u32::MAX);
         let permits = Arc::new(Semaphore::new(options.readers.max(1)));
-        let pool = Arc::new(Pool { path, options, idle: Mutex::default() });
-        Self { pool, permits, permits_max, waiting: AtomicUsize::new(0) }
+        let idle = (0..permits_max).map(|_| open::reader(&path, &options)).collect::<rusqlite::Result<Vec<_>>>()?;
+        let pool = Arc::new(Pool { path, options, idle: Mutex::new(idle) });
+        Ok(Self { pool, permits, permits_max, waiting: AtomicUsize::new(0) })
     }
 
     /// Runs `work` on one state of the database, on a thread that may block.
@@ -76,6 +78,7 @@ impl Pool {
         let idle = self.idle.lock().pop();
         let connection = match idle {
             Some(connection) => connection,
+            // One was lost to a panic or to an error.
             None => open::reader(&self.path, &self.options)?,
         };
         connection.prepare_cached("BEGIN")?.execute([])?;

@@ -16,7 +16,7 @@ use crate::rows::{Membership, NewEntry, Rows, StoredEntry};
 pub(super) struct Touched {
     /// Rooms with something new to index.
     pub(super) rooms: BTreeSet<RoomKey>,
-    pub(super) writes: usize,
+    pub(super) statements: usize,
     /// Something was erased: what the log of writes still holds of it has to go soon.
     pub(super) erased: bool,
 }
@@ -67,7 +67,7 @@ impl<'c> SqliteRows<'c> {
     }
 
     fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
-        self.touched.writes += 1;
+        self.touched.statements += 1;
         self.connection.prepare_cached(sql)?.execute(params).map(drop)
     }
 
@@ -229,7 +229,7 @@ impl Rows for SqliteRows<'_> {
             self.connection.prepare_cached("UPDATE entries SET body = ?3 WHERE room = ?1 AND seq = ?2 RETURNING key")?;
         let body = body::encode(&EntryBody::Message(new.clone()));
         let entry: i64 = update.query_row(params![room, signed(seq.0), body], |row| row.get("key"))?;
-        self.touched.writes += 1;
+        self.touched.statements += 1;
         self.touched.erased = true;
         // What the indexer has not come to yet, it will find in its new state.
         if seq <= search::indexed(self.connection, room)? {

@@ -21,6 +21,8 @@ const GROUP_WRITES_MAX: usize = 1024;
 /// Writes that may wait for the thread; whoever comes later waits to be let in.
 const WAITING_WRITES_MAX: usize = 4096;
 
+const PANICKED: &str = "the writing thread panicked";
+
 /// One write, with its answer on the way back.
 trait Job: Send {
     /// Writes; the answer waits for the commit.
@@ -93,7 +95,8 @@ impl Writer {
         let (answer, answered) = oneshot::channel();
         jobs.send(Box::new(Call { work, result: None, answer })).await.map_err(|_| closed())?;
         drop(jobs);
-        answered.await.map_err(|_| closed())?
+        // The thread answers everything that it was sent, unless it panics.
+        answered.await.map_err(|_| self.health.fail(PANICKED))?
     }
 
     /// Lets the thread finish what waits, and waits for its end.
@@ -101,7 +104,7 @@ impl Writer {
         self.jobs.lock().take();
         let thread = self.thread.lock().take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            self.health.fail("the writing thread panicked");
+            self.health.fail(PANICKED);
         }
     }
 }
@@ -148,7 +151,7 @@ impl Task {
                 // Measured before anybody is woken, who would take the processor away.
                 self.observer.committed(group.len(), began.elapsed());
                 group.into_iter().for_each(|job| job.answer(Ok(())));
-                self.after_commit.checkpointer.wrote(touched.writes, touched.erased);
+                self.after_commit.checkpointer.wrote(touched.statements, touched.erased);
                 self.after_commit.indexer.wrote(touched.rooms);
             }
             Err(Failure::Work(error)) if group.len() > 1 && !is_fatal(&error) => {
@@ -211,7 +214,7 @@ struct FailOnPanic(Health);
 impl Drop for FailOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.fail("the writing thread panicked");
+            self.0.fail(PANICKED);
         }
     }
 }
