@@ -175,7 +175,8 @@ impl Room {
     /// Forgets what shows a message that was edited or deleted, and what may come to show its old content.
     pub(super) fn erase(&mut self, key: RoomKey, message: u64, budget: &mut Budget) {
         for (index, window) in self.windows.iter_mut().enumerate() {
-            account(window, Kept::Window(key, index), budget, |window| window.forget(message));
+            window.forget(message);
+            window.report(Kept::Window(key, index), budget);
         }
         if let Some(catch_up) = &mut self.catch_up {
             catch_up.erase(message, budget);
@@ -184,14 +185,15 @@ impl Room {
 
     /// Gives up a window's memory.
     pub(super) fn drop_window(&mut self, key: RoomKey, index: usize, budget: &mut Budget) {
-        let head = self.head;
-        account(&mut self.windows[index], Kept::Window(key, index), budget, |window| window.clear(head));
+        let window = &mut self.windows[index];
+        window.clear(self.head);
+        window.report(Kept::Window(key, index), budget);
     }
 
     /// Gives up all memory.
     pub(super) fn release(&mut self, budget: &mut Budget) {
         for window in &self.windows {
-            budget.release(window.touched, window.cost_bytes());
+            window.release(budget);
         }
         if let Some(catch_up) = self.catch_up.take() {
             catch_up.release(budget);
@@ -211,7 +213,8 @@ impl Room {
         if member.cursor < through {
             let window = &mut self.windows[encoding.index()];
             if window.reaches(member.cursor + 1) {
-                account(window, Kept::Window(key, encoding.index()), tools.budget, Window::seal);
+                window.seal();
+                window.report(Kept::Window(key, encoding.index()), tools.budget);
                 window.collect(&mut piece, through);
             } else if !self.catch_up.get_or_insert_default().collect(key, encoding, &mut piece, through, tools) {
                 return Next::Block;
@@ -284,15 +287,5 @@ impl Room {
     pub(super) fn lag(&self) -> (usize, u64) {
         let behind = self.members.iter().map(|member| self.head.saturating_sub(member.cursor)).filter(|entries| *entries > 0);
         behind.fold((0, 0), |(members, entries_max), entries| (members + 1, entries_max.max(entries)))
-    }
-}
-
-/// Changes a window and tells the budget.
-fn account(window: &mut Window, kept: Kept, budget: &mut Budget, change: impl FnOnce(&mut Window)) {
-    let before = window.cost_bytes();
-    change(window);
-    let now = window.cost_bytes();
-    if before != now {
-        budget.update(kept, &mut window.touched, before, now);
     }
 }

@@ -7,6 +7,7 @@ use salon_core::MessageId;
 use salon_proto::v1::{Entry, entry::Body};
 use smallvec::SmallVec;
 
+use super::budget::{Budget, Kept};
 use super::piece::Piece;
 use crate::dialect::Encoding;
 
@@ -177,18 +178,29 @@ pub(super) struct Window {
     open: Option<Box<RunBuilder>>,
     frames: usize,
     cost_bytes: usize,
-    /// Its place in the order in which the memory budget gives windows up.
-    pub(super) touched: u64,
+    /// What the memory budget knows of this window: its cost, and its place in the order in which memory is given up.
+    reported_bytes: usize,
+    touched: u64,
 }
 
 impl Window {
     /// An empty window of a log with this head.
     pub(super) fn new(head: u64) -> Self {
-        Self { start: head + 1, runs: VecDeque::new(), open: None, frames: 0, cost_bytes: 0, touched: 0 }
+        let start = head + 1;
+        Self { start, runs: VecDeque::new(), open: None, frames: 0, cost_bytes: 0, reported_bytes: 0, touched: 0 }
     }
 
-    pub(super) fn cost_bytes(&self) -> usize {
-        self.cost_bytes
+    /// Tells the budget what has changed.
+    pub(super) fn report(&mut self, kept: Kept, budget: &mut Budget) {
+        if self.cost_bytes != self.reported_bytes {
+            budget.update(kept, &mut self.touched, self.reported_bytes, self.cost_bytes);
+            self.reported_bytes = self.cost_bytes;
+        }
+    }
+
+    /// Gives everything back to the budget.
+    pub(super) fn release(&self, budget: &mut Budget) {
+        budget.release(self.touched, self.reported_bytes);
     }
 
     /// Whether the entries from this position on are here.
@@ -225,7 +237,7 @@ impl Window {
 
     /// Forgets everything; it goes on behind this head.
     pub(super) fn clear(&mut self, head: u64) {
-        *self = Self { touched: self.touched, ..Self::new(head) };
+        *self = Self { reported_bytes: self.reported_bytes, touched: self.touched, ..Self::new(head) };
     }
 
     /// Adds the entries behind `piece.to` and up to `through` to the piece, as far as it has room.
