@@ -1,5 +1,8 @@
 //! A running gateway.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +87,7 @@ impl Gateway {
         !self.shared.is_lost()
     }
 
-    fn connect(&self, id: ConnectionId, connection: Connection, leftover: Bytes) {
+    fn connect(&self, id: ConnectionId, connection: Connection, leftover: &Bytes) {
         let connection = Arc::new(connection);
         if let Some(end) = self.shared.registry.connect(id, &connection) {
             connection.end_session(*end, &self.shared);
@@ -145,17 +148,17 @@ impl Sessions for Gateway {
         match start {
             Start::Opened(Opened(opened)) => {
                 let id = ConnectionId(opened.session);
-                self.connect(id, Connection::open(dialect, socket, *opened, cx), leftover);
+                self.connect(id, Connection::open(dialect, socket, *opened, cx), &leftover);
             }
             Start::AwaitHello { peer } => {
                 let id = shared.registry.reserve();
-                self.connect(id, Connection::await_hello(id, dialect, socket, peer, cx), leftover);
+                self.connect(id, Connection::await_hello(id, dialect, socket, peer, cx), &leftover);
             }
             Start::RefuseOrigin => {
                 let id = shared.registry.reserve();
                 let connection = Connection::await_hello(id, dialect, socket, String::new(), cx);
                 connection.close(Close::orderly(code::BAD_ORIGIN, "this origin may not connect"), shared);
-                self.connect(id, connection, leftover);
+                self.connect(id, connection, &leftover);
             }
         }
     }

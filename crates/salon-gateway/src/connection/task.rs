@@ -20,20 +20,27 @@ enum Ready {
 }
 
 /// Runs a connection to its end. `leftover` was read from the socket before and comes first.
-pub(crate) async fn run(connection: Arc<Connection>, shared: Arc<Shared>, leftover: Bytes) {
-    let mut input = Input::new(shared.config.limits.frame_bytes_max, &leftover);
-    drop(leftover);
+pub(crate) fn run(connection: Arc<Connection>, shared: Arc<Shared>, leftover: &Bytes) -> impl Future<Output = ()> + use<> {
+    let mut input = Input::new(shared.config.limits.frame_bytes_max, leftover);
     connection.begin(&shared);
-    while let Ready::Input = poll_fn(|cx| connection.poll(cx, &shared, input.has_unread())).await {
-        for frame in connection.read(&mut input, &shared) {
-            match shared.to_service.reserve().await {
-                Ok(place) => place.send(frame),
-                Err(_) => connection.close(Close::orderly(code::DRAINING, "the service is gone; come back"), &shared),
+    async move {
+        while let Ready::Input = poll_fn(|cx| connection.poll(cx, &shared, input.has_unread())).await {
+            // From the end, so that a future that waits for the link holds no frame beside the list.
+            let mut frames = connection.read(&mut input, &shared);
+            frames.reverse();
+            while !frames.is_empty() {
+                let Ok(place) = shared.to_service.reserve().await else {
+                    connection.close(Close::orderly(code::DRAINING, "the service is gone; come back"), &shared);
+                    break;
+                };
+                if let Some(frame) = frames.pop() {
+                    place.send(frame);
+                }
             }
         }
+        connection.socket.close();
+        shared.inbox.gone(connection.id);
     }
-    connection.socket.close();
-    shared.inbox.gone(connection.id);
 }
 
 impl Connection {
