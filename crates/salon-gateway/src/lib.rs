@@ -2,4 +2,6 @@
 //!
 //! Open `dialect/` and you know what languages the server speaks.
 
+pub mod http;
 pub mod socket;
+pub mod ws;

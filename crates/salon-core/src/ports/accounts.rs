@@ -21,7 +21,7 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct NewAccount {
     pub id: UserId,
     /// As given; unique in lower case.
@@ -35,6 +35,12 @@ pub struct NewAccount {
     pub at: Timestamp,
     /// Consumed in the same transaction; an administrator's invitation makes an administrator.
     pub invite: Option<SecretHash>,
+}
+
+impl std::fmt::Debug for NewAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewAccount").field("id", &self.id).field("admin", &self.admin).finish_non_exhaustive()
+    }
 }
 
 /// What became of a sign-up.
@@ -166,6 +172,16 @@ pub trait Accounts: Send + Sync + 'static {
         password: Option<&str>,
         at: Timestamp,
     ) -> Result<Option<User>, StoreError>;
+
+    /// Sets a new password and ends every login but `keep`, with a revocation for each; without `keep`, all of them with
+    /// one revocation. Returns the logins that it ended. `Ok(None)`: there is no such person.
+    async fn change_password(
+        &self,
+        id: &UserId,
+        password: &str,
+        keep: Option<&LoginId>,
+        at: Timestamp,
+    ) -> Result<Option<Vec<LoginId>>, StoreError>;
 
     async fn create_login(&self, new: NewLogin) -> Result<(), StoreError>;
 

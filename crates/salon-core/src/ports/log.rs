@@ -227,6 +227,15 @@ pub trait Logs: Send + Sync + 'static {
     /// Appends one entry, together with everything that follows from it.
     async fn append(&self, write: Write) -> Result<Written, StoreError>;
 
+    /// The original that a retry of `client_id` would be answered with, and the hash of its body: for a retry that has
+    /// to be answered although it may not be appended, because it comes too fast for instance.
+    async fn original(
+        &self,
+        room: &RoomId,
+        actor: &UserId,
+        client_id: &ClientId,
+    ) -> Result<Option<(Original, [u8; 16])>, StoreError>;
+
     /// Creates a room with its first members. `Ok(None)`: the id is taken. Returns the entries that it made, in the
     /// room and in people's own logs.
     async fn create_room(&self, new: NewRoom) -> Result<Option<(Room, Vec<Entry>)>, StoreError>;

@@ -1,8 +1,12 @@
 //! The only thing the hub knows of a network: plain TCP, TLS and the simulated network of the tests implement it.
 
+mod tcp;
+
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
+
+pub use tcp::{SEND_BUFFER_BYTES, TcpSocket, UNSENT_BYTES_MAX};
 
 /// A connected byte stream that never blocks. `WouldBlock` means: try again after the matching `poll_*_ready`.
 ///

@@ -1,0 +1,1 @@
+//! What only this store can do: survive, fail, and share its file.
