@@ -60,6 +60,7 @@ cases! {
         settings_and_keys_are_kept;
     logins: a_login_lives_until_it_ends, a_refresh_token_is_rotated_once, a_new_password_ends_every_login,
         revocations_are_numbered, a_ticket_is_taken_once;
+    agreement: every_history_reads_as_in_memory;
     concurrency: many_writers_share_one_room, the_same_key_at_once_makes_one_entry, a_ban_stops_who_races_it,
         a_refused_neighbour_does_no_harm, one_invitation_at_once_is_used_once, searching_while_writing_finds_everything;
 }

@@ -76,6 +76,9 @@ pub(crate) async fn mentions_are_counted_until_read(world: &World) {
     assert_eq!(members.iter().map(|member| member.mentions).sum::<u64>(), 1);
     reads(&room, &bob, second.seq).await;
     assert_eq!(counts(&room, &bob).await, (0, 0));
+    // Who calls themselves has heard it.
+    let (_, news) = room.mentions(&bob, "@Bob?", &bob).await;
+    assert_eq!((news.len(), counts(&room, &bob).await), (0, (0, 0)));
     // Who does not belong cannot be called.
     let cid = world.person("Cid").await;
     let (entry, news) = room.mentions(&ann, "@Cid", &cid).await;

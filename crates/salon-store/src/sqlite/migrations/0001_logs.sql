@@ -45,6 +45,8 @@ CREATE TABLE entries (
 ) STRICT;
 
 CREATE UNIQUE INDEX entries_by_client_id ON entries (room, actor, client_id) WHERE client_id IS NOT NULL;
+-- History by author.
+CREATE INDEX messages_by_actor ON entries (room, actor, seq) WHERE message = 1;
 CREATE INDEX edits_by_message ON entries (room, edit_of) WHERE edit_of IS NOT NULL;
 
 CREATE TABLE members (

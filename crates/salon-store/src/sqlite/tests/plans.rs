@@ -29,6 +29,11 @@ async fn no_hot_query_scans_a_table() {
             "SELECT body FROM entries WHERE room = ?1 AND actor = ?2 AND client_id = ?3 AND client_id IS NOT NULL",
             "entries_by_client_id",
         ),
+        (
+            "SELECT body FROM entries WHERE room = ?1 AND seq >= ?2 AND seq < ?3 AND message = 1 AND actor = ?4
+             ORDER BY seq DESC LIMIT ?5",
+            "messages_by_actor",
+        ),
         ("SELECT key FROM entries WHERE room = ?1 AND edit_of = ?2 AND edit_of IS NOT NULL", "edits_by_message"),
         ("SELECT head FROM rooms WHERE id = ?1", "(id=?)"),
         (
