@@ -38,7 +38,7 @@ cases! {
         reactions_go_with_their_message;
     membership: joining_and_leaving_keep_everything_in_step, a_ban_stays_until_it_is_lifted_by_removing,
         an_invitation_is_a_standing, newcomers_see_what_the_room_shows_them, roles_change_for_members_only,
-        every_change_of_access_makes_a_new_version, settings_change_where_they_differ;
+        what_may_take_access_away_makes_a_new_version, settings_change_where_they_differ;
     unread: unread_counts_messages_and_not_entries, own_messages_are_read, marks_never_go_back, mentions_are_counted_until_read,
         deleted_messages_still_count_and_their_mentions_do_not;
     own_logs: news_arrive_with_their_cause, a_refused_write_brings_no_news, who_has_no_log_is_not_told,

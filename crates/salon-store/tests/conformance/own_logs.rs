@@ -40,6 +40,7 @@ pub(crate) async fn a_refused_write_brings_no_news(world: &World) {
     let write = Write { news: vec![News::RoomAdded { to: bob.clone() }], ..room.write(&ann, change).await };
     assert_eq!(room.append(write.clone()).await, Written::Unchanged);
     room.joins(&bob).await;
+    room.member_changes(&bob, &bob, MemberChange::Left).await;
     assert_eq!(room.append(write).await, Written::StaleAccess);
     assert_eq!(log(world, &bob).await, []);
 }
