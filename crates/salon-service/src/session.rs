@@ -1,8 +1,8 @@
 //! Sessions: what the service remembers of a connection that some gateway holds.
 //!
 //! There are many of them and most are idle, so this is small: 160 bytes, with no task, timer or buffer each. With its
-//! places in the maps (link, live log, roster) and its person, an idle session that has joined one room costs 0.8 to
-//! 0.95 KB of resident memory; a further device of the same person half of that.
+//! places in the maps (link, live log, roster) and its person, one idle session more that has joined a room costs
+//! 0.7 KB of resident memory (707 bytes measured between 2,000 and 7,000 sessions of as many people).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
