@@ -64,7 +64,7 @@ impl Service {
         });
         let Ok(attached) = attached else { return Ok(Err(Stale)) };
         if access.standing.member().is_some() {
-            self.roster.add(&session.user, room);
+            self.roster.add(&session.user, &live.log);
         }
         if attached.came && room.owner().is_none() {
             let (session, room) = (std::sync::Arc::clone(session), room.clone());

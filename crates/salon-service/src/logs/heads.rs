@@ -120,6 +120,7 @@ impl Service {
             }
             state.listeners.expel(&live.log, None);
         }
+        self.logs.remove(live);
         self.roster.remove_room(&live.log);
         let live = Arc::clone(live);
         self.spawn(|service| async move { service.drop_log(&live).await });

@@ -77,6 +77,11 @@ impl LiveLog {
         self.state.lock().fences
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_heard_by(&self, user: &salon_core::UserId) -> bool {
+        !self.state.lock().listeners.of(user).is_empty()
+    }
+
     /// How far the gateways were given the log.
     pub(crate) fn head(&self) -> Seq {
         self.state.lock().head
@@ -195,7 +200,7 @@ impl Service {
 
     /// Makes a log live for the sake of people who are there, its head being known well enough: an older head only
     /// means that the next entry shows a hole.
-    pub(crate) async fn track(&self, log: &RoomId, epoch: Epoch, head: Seq) {
+    pub(crate) async fn track(&self, log: &RoomId, epoch: Epoch, head: Seq) -> Arc<LiveLog> {
         let live = self.logs.get_or_insert(log);
         live.ready
             .get_or_init(|| async {
@@ -203,6 +208,7 @@ impl Service {
                 self.begin_log(&live, epoch, head);
             })
             .await;
+        live
     }
 
     fn begin_log(&self, live: &Arc<LiveLog>, epoch: Epoch, head: Seq) {
