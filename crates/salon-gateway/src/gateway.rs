@@ -29,6 +29,9 @@ use crate::session::{Close, code};
 use crate::shared::Shared;
 use crate::socket::Socket;
 
+/// How long [`Gateway::stop`] waits for what it has ended.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
 /// All sessions of one node, in front of one service. It ends with [`Gateway::stop`].
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -78,7 +81,10 @@ impl Gateway {
         }
         self.stopping.cancel();
         self.tasks.close();
-        self.tasks.wait().await;
+        // A connection may be waiting for a service that takes nothing any more.
+        if timeout(STOP_WAIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "some connections have not ended");
+        }
     }
 
     /// Whether the service is there.
@@ -93,8 +99,8 @@ impl Gateway {
             connection.end_session(*end, &self.shared);
         }
         self.shared.metrics.connections.inc();
-        if self.shared.is_lost() {
-            connection.close(Close::orderly(code::DRAINING, "the service is gone"), &self.shared);
+        if self.shared.is_draining() {
+            connection.drain(self.shared.timeline.now(), &self.shared);
         }
         self.tasks.spawn(connection::run(connection, Arc::clone(&self.shared), leftover));
     }

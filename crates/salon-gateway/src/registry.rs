@@ -8,8 +8,8 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::connection::{Census, Connection};
 
-/// A session's number on the link: a place in the registry and how often that place was used before, so that no number
-/// means two sessions.
+/// A session's number on the link: a place in the registry and how often that place was used, so that no number means
+/// two sessions. It is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
@@ -157,7 +157,7 @@ impl Registry {
 impl Places {
     fn take(&mut self, occupant: Occupant) -> ConnectionId {
         let place = self.free.pop().unwrap_or_else(|| {
-            self.all.push(Place { generation: 0, occupant: Occupant::Nobody });
+            self.all.push(Place { generation: 1, occupant: Occupant::Nobody });
             self.all.len() - 1
         });
         self.all[place].occupant = occupant;

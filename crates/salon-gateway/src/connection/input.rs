@@ -58,7 +58,7 @@ impl Connection {
             input.unread = (unread.taken < unread.bytes.len()).then_some(unread);
         } else {
             READ.with_borrow_mut(|buffer| match self.socket.try_read(buffer) {
-                Ok(0) => self.lost(state, cx),
+                Ok(0) => state.end(),
                 Ok(read) => {
                     cx.metrics.bytes_in.inc_by(read as u64);
                     state.session.alive(cx.now);
@@ -67,19 +67,11 @@ impl Connection {
                     input.unread = (taken < read).then(|| Unread { bytes: bytes[taken..].into(), taken: 0 });
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                Err(_) => self.lost(state, cx),
+                Err(_) => state.end(),
             });
         }
         self.arm(state, shared);
         to_service
-    }
-
-    /// The peer is gone without a word.
-    pub(super) fn lost(&self, state: &mut State, cx: Context<'_>) {
-        if state.life == Life::Running {
-            cx.metrics.closed("1006");
-        }
-        state.end();
     }
 
     /// Decodes, and acts on every message. Stops where the client has to wait; returns how many bytes are done with.
@@ -122,7 +114,7 @@ impl Connection {
     fn peer_closes(&self, state: &mut State, code: Option<u16>, cx: Context<'_>) {
         if state.life == Life::Running {
             // The code is the client's choice: as a label it would be an attack on the operator's memory.
-            cx.metrics.closed("client");
+            state.count(cx.metrics, "client");
             self.send(state, ws::encode_close(code.unwrap_or(close_code::NORMAL), ""), cx);
             state.session.close(cx);
         }

@@ -19,7 +19,7 @@ use salon_proto::link::gateway_frame;
 use salon_proto::v1::ServerFrame;
 
 use crate::dialect::{Dialect, Encoding};
-use crate::metrics::gauge;
+use crate::metrics::{Metrics, gauge};
 use crate::moment::Moment;
 use crate::registry::{Answer, ConnectionId};
 use crate::session::{Close, Context, Flow, Manner, Outputs, Session, SessionState, code};
@@ -45,6 +45,8 @@ struct State {
     life: Life,
     /// Commands that waited for the welcome. The connection's task sends them, before it reads more.
     to_service: Vec<gateway_frame::Frame>,
+    /// Its close code was counted.
+    counted: bool,
     /// The hub had something to write while the socket was blocked: it is told when that is over.
     hub_waits: bool,
     /// The earliest deadline that the wheel knows.
@@ -101,8 +103,8 @@ impl Connection {
 
     fn new(id: ConnectionId, dialect: Dialect, socket: Box<dyn Socket>, session: Session) -> Self {
         let outbox = Outbox::new();
-        let (to_service, life, hub_waits, armed) = (Vec::new(), Life::Running, false, Moment::NEVER);
-        let state = State { session, outbox, life, to_service, hub_waits, armed, waker: None };
+        let (to_service, life, armed) = (Vec::new(), Life::Running, Moment::NEVER);
+        let state = State { session, outbox, life, to_service, counted: false, hub_waits: false, armed, waker: None };
         Self { id, dialect, socket, user: OnceLock::new(), state: Mutex::new(state) }
     }
 
@@ -278,7 +280,7 @@ impl Connection {
         if state.life != Life::Running {
             return;
         }
-        cx.metrics.closed(&close.code.to_string());
+        state.count(cx.metrics, &close.code.to_string());
         state.session.close(cx);
         state.life = Life::Closing { answered: false };
         let frame = ws::encode_close(close.code, &close.reason);
@@ -332,6 +334,13 @@ impl State {
             Life::Running => self.session.listens(cx.config) && self.outbox.waiting_bytes() <= REPLY_BYTES_PAUSE,
             Life::Closing { .. } => true,
             Life::Over => false,
+        }
+    }
+
+    /// Counts how the connection ended, once.
+    fn count(&mut self, metrics: &Metrics, code: &str) {
+        if !std::mem::replace(&mut self.counted, true) {
+            metrics.closed(code);
         }
     }
 

@@ -14,6 +14,9 @@ use crate::shared::Shared;
 /// Attempts to write in one go of a task, against sockets that promise more than they take.
 const DRAINS_PER_POLL_MAX: u32 = 4;
 
+/// What RFC 6455 §7.1.5 calls a connection that ended without a close frame.
+const LOST: &str = "1006";
+
 enum Ready {
     Input,
     Over,
@@ -38,6 +41,7 @@ pub(crate) fn run(connection: Arc<Connection>, shared: Arc<Shared>, leftover: &B
                 }
             }
         }
+        connection.state.lock().count(&shared.metrics, LOST);
         connection.socket.close();
         shared.inbox.gone(connection.id);
     }
@@ -61,14 +65,14 @@ impl Connection {
                 Poll::Ready(Ok(())) if drains < DRAINS_PER_POLL_MAX => {
                     drains += 1;
                     if self.drain_outbox(state, context.now).is_err() {
-                        self.lost(state, context);
+                        state.end();
                     }
                 }
                 Poll::Ready(Ok(())) => {
                     cx.waker().wake_by_ref();
                     break;
                 }
-                Poll::Ready(Err(_)) => self.lost(state, context),
+                Poll::Ready(Err(_)) => state.end(),
                 Poll::Pending => break,
             }
         }
@@ -92,7 +96,7 @@ impl Connection {
         match self.socket.poll_read_ready(cx) {
             Poll::Ready(Ok(())) => Poll::Ready(Ready::Input),
             Poll::Ready(Err(_)) => {
-                self.lost(state, context);
+                state.end();
                 Poll::Ready(Ready::Over)
             }
             Poll::Pending => Poll::Pending,

@@ -44,10 +44,9 @@ impl World {
     }
 
     async fn hears_command(&mut self) -> frames::Command {
-        match self.service_hears().await {
-            gateway_frame::Frame::Command(command) => command,
-            other => panic!("not a command: {other:?}"),
-        }
+        let frame = self.service_hears().await;
+        let gateway_frame::Frame::Command(command) = frame else { panic!("not a command: {frame:?}") };
+        command
     }
 
     async fn service_says(&self, frame: service_frame::Frame) {
@@ -106,10 +105,9 @@ impl World {
     }
 
     async fn hears_close_of(&mut self, session: u64) {
-        match self.service_hears().await {
-            gateway_frame::Frame::Close(close) => assert_eq!(close.session, session),
-            other => panic!("not a close: {other:?}"),
-        }
+        let frame = self.service_hears().await;
+        let gateway_frame::Frame::Close(close) = frame else { panic!("not a close: {frame:?}") };
+        assert_eq!(close.session, session);
     }
 }
 
@@ -285,6 +283,10 @@ async fn a_draining_gateway_tells_everybody_and_waits_for_answers() {
     assert_eq!(hears(&busy)[1..], ["closing 4001", "ack#1", "(close 4001)"]);
     assert!(idle.is_closed() && busy.is_closed() && stuck.is_closed());
     assert!(gateway.draining());
+    let late = Wire::open();
+    gateway.accept(Box::new(late.clone()), Bytes::new(), Start::AwaitHello { peer: String::new() });
+    a_moment().await;
+    assert_eq!(hears(&late), ["(close 4001)"]);
     assert!(gateway.open(Credential::Token("t".into()), String::new()).await.is_err());
     gateway.stop().await;
 }

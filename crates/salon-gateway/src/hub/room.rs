@@ -212,9 +212,10 @@ impl Room {
         let mut piece = Piece::new(member.cursor);
         if member.cursor < through {
             let window = &mut self.windows[encoding.index()];
+            // First of all: what is new may push out what is old.
+            window.seal();
+            window.report(Kept::Window(key, encoding.index()), tools.budget);
             if window.reaches(member.cursor + 1) {
-                window.seal();
-                window.report(Kept::Window(key, encoding.index()), tools.budget);
                 window.collect(&mut piece, through);
             } else if !self.catch_up.get_or_insert_default().collect(key, encoding, &mut piece, through, tools) {
                 return Next::Block;

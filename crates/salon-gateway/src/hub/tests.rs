@@ -133,6 +133,17 @@ fn who_does_not_read_loses_nothing_and_keeps_nobody_waiting() {
 }
 
 #[test]
+fn more_than_a_window_holds_may_come_at_once() {
+    let mut world = World::new();
+    let ann = world.joins("u_ann", 0);
+    for seq in 1..=500 {
+        world.happens(sized_message(seq, 2_000));
+    }
+    world.settles();
+    assert_eq!(world.people[ann].seqs(), upto(500));
+}
+
+#[test]
 fn a_socket_that_blocks_at_any_byte_gets_the_rest() {
     for room in (0..700).step_by(7) {
         let mut world = World::new();
@@ -359,10 +370,17 @@ mod properties {
     /// What may happen, in any order.
     #[derive(Debug, Clone)]
     enum Step {
-        Say { lost: bool, bytes: usize },
+        Say {
+            lost: bool,
+            bytes: usize,
+        },
+        /// More than a window holds may come between two flushes.
+        Burst(usize),
         Delete(u64),
         Repeat(u64),
-        Join { behind: u64 },
+        Join {
+            behind: u64,
+        },
         Leave(usize),
         Takes(usize, usize),
         Event,
@@ -375,11 +393,12 @@ mod properties {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             8 => (proptest::bool::weighted(0.1), 0..300_usize).prop_map(|(lost, bytes)| Step::Say { lost, bytes }),
+            1 => (1..200_usize).prop_map(Step::Burst),
             1 => (1..40_u64).prop_map(Step::Delete),
             1 => (1..40_u64).prop_map(Step::Repeat),
             2 => (0..200_u64).prop_map(|behind| Step::Join { behind }),
             1 => (0..8_usize).prop_map(Step::Leave),
-            4 => (0..8_usize, prop_oneof![0..2_000_usize, Just(usize::MAX)]).prop_map(|(who, bytes)| Step::Takes(who, bytes)),
+            4 => (0..8_usize, prop_oneof![0..2_000_usize, 0..200_000_usize, Just(usize::MAX)]).prop_map(|(who, bytes)| Step::Takes(who, bytes)),
             1 => Just(Step::Event),
             4 => Just(Step::Write),
             3 => Just(Step::StoreAnswers),
@@ -393,6 +412,11 @@ mod properties {
         match step {
             Step::Say { lost: true, bytes } => world.stores(sized_message(head + 1, bytes)),
             Step::Say { lost: false, bytes } => world.happens(sized_message(head + 1, bytes)),
+            Step::Burst(messages) => {
+                for seq in head + 1..=head + messages as u64 {
+                    world.happens(sized_message(seq, 2_000));
+                }
+            }
             Step::Delete(back) if back <= head => world.happens(delete(head + 1, head + 1 - back)),
             Step::Repeat(back) if back <= head => {
                 let entry = world.store[usize::try_from(head - back).unwrap()].clone();
