@@ -7,7 +7,7 @@ use anyhow::Context;
 use salon_bus::InProcessBus;
 use salon_core::ports::Store;
 use salon_service::Parts;
-use salon_store::sqlite::{SqliteOptions, SqliteStore};
+use salon_store::{SqliteOptions, SqliteStore};
 
 use crate::config::{BadConfig, Settings};
 use crate::entropy::{SystemClock, SystemRandomness};
@@ -48,10 +48,7 @@ impl Engine {
 
     /// Closes the database in order, so that the next start has nothing to recover.
     pub(crate) async fn close(self) {
-        let store = self.store;
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::error!("closing the database went wrong; the next start recovers");
-        }
+        self.store.close().await;
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reading a log: runs of entries, pages of history, single messages. Each is one scan of an index.
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
-use salon_core::ports::{Page, PageQuery, Reaction, Slice, StoredMessage};
-use salon_core::{Entry, EntryBody, MessageId, RoomId, Seq, Timestamp, UserId};
+use salon_core::ports::{Original, Page, PageQuery, Reaction, Slice, StoredMessage};
+use salon_core::{ClientId, Entry, EntryBody, MessageId, Room, RoomId, Seq, Timestamp, UserId};
 
 use super::columns::{self, RoomKey, StoredRoom, signed};
 use super::search;

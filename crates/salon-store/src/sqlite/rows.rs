@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 use salon_core::ports::Original;
-use salon_core::{ClientId, Entry, EntryBody, Message, Room, RoomId, Seq, UserId};
+use salon_core::{ClientId, EntryBody, Message, Room, RoomId, Seq, UserId};
 
 use super::columns::{self, RoomKey, StoredRoom, signed};
-use super::search;
+use super::{page, search};
 use crate::body;
 use crate::rows::{Membership, NewEntry, Rows, StoredEntry};
 

@@ -104,7 +104,7 @@ impl Server {
             heartbeat: Duration::from_millis(u64::from(engine.parts.config.heartbeat_ms)),
             ..GatewayConfig::default()
         };
-        let gateway = Gateway::start(config, gateway_end, engine.parts.rng.clone());
+        let gateway = Gateway::start(config, gateway_end, engine.parts.clock.clone(), engine.parts.rng.clone());
         let stopping = CancellationToken::new();
         let ops = Arc::new(Operations { service: service.clone() });
         let front = Front::new(http_config(settings, engine, origins)?, gateway.clone(), ops, page(), stopping.clone());

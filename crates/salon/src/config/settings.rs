@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use salon_core::limits::Limits;
-use salon_gateway::GatewayConfig;
 use salon_service::{RoomCreation, ServiceConfig, SignupPolicy};
 use serde::Deserialize;
 
