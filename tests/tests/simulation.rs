@@ -1,6 +1,8 @@
 //! The seeded simulation: a thousand bad days, and no guarantee broken.
 //!
-//! `SALON_SEEDS=<count>` says how many, `SALON_SEED=<seed>` runs one alone.
+//! `SALON_SEEDS=<count>` says how many, `SALON_SEED=<seed>` runs one alone, and with `SALON_TRACE=1` a
+//! failing one prints its trace.
+#![expect(clippy::expect_used, reason = "helpers of tests fail like tests")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,6 +32,11 @@ fn verdict(seed: u64) -> Option<String> {
     match catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
         Ok(report) if report.violations.is_empty() => None,
         Ok(report) => {
+            if std::env::var_os("SALON_TRACE").is_some() {
+                for step in &report.trace.steps {
+                    println!("{:>8} {}#{} {:?}", step.at_ms, step.device, step.connection, step.what);
+                }
+            }
             let shown: Vec<String> = report.violations.iter().take(SHOWN_MAX).map(ToString::to_string).collect();
             Some(format!("{} violations:\n  {}", report.violations.len(), shown.join("\n  ")))
         }
@@ -97,8 +104,7 @@ fn equal_seeds_give_equal_traces() {
 
 #[test]
 fn a_fault_planted_in_a_real_trace_is_found() {
-    let report = simulate(1);
-    assert_eq!(report.violations, []);
+    let report = (1..=20).map(simulate).find(|report| report.violations.is_empty()).expect("one good run among twenty");
     let mut planted = 0;
     for fault in Fault::ALL {
         for seed in 0..5 {

@@ -191,6 +191,8 @@ impl Cursor {
                 Some(Violation::Hole { device, connection, room, expected: self.head_at_join + 1, got: seq })
             }
             Some(_) | None if seq > self.head_at_join && !self.caught_up => {
+                // Said once, not for every entry that follows.
+                self.caught_up = true;
                 let why = "it comes before the first live entry";
                 Some(Violation::CaughtUp { device, connection, room, at: self.head_at_join, why })
             }
