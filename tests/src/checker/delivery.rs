@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::log::{Log, Logs};
 use super::trace::{Answer, Body, Device, Entry, Intent, Step, Trace, What};
-use super::violation::Violation;
+use super::violation::{NEVER_CAME, Violation};
 
 /// Behind this many entries the server may give up a resumption (PROTOCOL §3).
 const RESUME_ENTRIES_MAX: u64 = salon_core::limits::RESUME_ENTRIES_MAX;
@@ -166,7 +166,7 @@ impl Connection {
             if at < head {
                 violations.push(Violation::NotDrained { device, connection, room, at, head });
             } else if !cursor.caught_up {
-                let why = "it never came";
+                let why = NEVER_CAME;
                 violations.push(Violation::CaughtUp { device, connection, room, at: cursor.head_at_join, why });
             }
         }
@@ -191,6 +191,8 @@ impl Cursor {
                 Some(Violation::Hole { device, connection, room, expected: self.head_at_join + 1, got: seq })
             }
             Some(_) | None if seq > self.head_at_join && !self.caught_up => {
+                // Said once, not for every entry that follows.
+                self.caught_up = true;
                 let why = "it comes before the first live entry";
                 Some(Violation::CaughtUp { device, connection, room, at: self.head_at_join, why })
             }

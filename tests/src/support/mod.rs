@@ -15,7 +15,7 @@
 //! Everything here waits for at most [`PATIENCE`] and then panics with what was awaited and what came instead.
 
 mod device;
-mod inspector;
+pub(crate) mod inspector;
 mod journal;
 mod line;
 mod person;
