@@ -28,8 +28,9 @@ impl Hub {
             self.metrics.delivered(now.since(arrived));
         }
         self.fire(now);
-        if let Some(key) = self.ready.pop_front() {
-            self.flush(key, now);
+        let mut members = MEMBERS_PER_STEP;
+        while let Some(key) = if members > 0 { self.ready.pop_front() } else { None } {
+            members = members.saturating_sub(self.flush(key, members, now));
         }
         for _ in 0..CONNECTIONS_PER_STEP {
             let Some(id) = self.serving.pop_front() else { break };
@@ -83,13 +84,15 @@ impl Hub {
         }
     }
 
-    /// Writes the news of a room to the next of its members.
-    fn flush(&mut self, key: RoomKey, now: Moment) {
-        let Some(room) = self.rooms[key].as_mut().filter(|room| room.flushing == Flushing::Ready) else { return };
+    /// Writes the news of a room to the next of its members. Gives how many that were.
+    fn flush(&mut self, key: RoomKey, members_max: usize, now: Moment) -> usize {
+        let Some(room) = self.rooms[key].as_mut().filter(|room| room.flushing == Flushing::Ready) else { return 0 };
         if room.pass == 0 {
             room.begin_pass(now);
         }
-        let more = room.pass_some(key, &mut tools!(self, now));
+        let begin = room.pass;
+        let more = room.pass_some(key, members_max, &mut tools!(self, now));
+        let members = room.pass - begin;
         let finished = room.pass >= room.members.len();
         if finished {
             let another = room.end_pass();
@@ -106,6 +109,7 @@ impl Hub {
         for id in more {
             self.serve_later(id);
         }
+        members
     }
 
     /// Writes one piece from each room that a connection is behind in, beginning where it stopped last time.
@@ -157,10 +161,10 @@ impl Room {
     }
 
     /// Writes to some members. Gives those who could take more.
-    fn pass_some(&mut self, key: RoomKey, tools: &mut Tools<'_>) -> Vec<ConnectionId> {
+    fn pass_some(&mut self, key: RoomKey, members_max: usize, tools: &mut Tools<'_>) -> Vec<ConnectionId> {
         let mut more = Vec::new();
         let mut shared: Option<(Encoding, Piece)> = None;
-        let end = self.members.len().min(self.pass + MEMBERS_PER_STEP);
+        let end = self.members.len().min(self.pass + members_max);
         for place in self.pass..end {
             let member = &self.members[place];
             let (id, encoding) = (member.connection.id, member.connection.encoding());
