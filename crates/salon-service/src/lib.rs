@@ -146,6 +146,7 @@ impl Service {
         self.auth.stop().await;
         self.tasks.close();
         self.tasks.wait().await;
+        self.auth.stop().await;
     }
 
     /// Accounts.

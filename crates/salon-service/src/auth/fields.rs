@@ -70,8 +70,8 @@ pub(super) fn check_new_password(password: &str) -> Result<(), CommandError> {
 /// Control characters, bidirectional marks, embeddings, overrides and isolates (UAX #9), line separators, and what has
 /// no width and no use in a name.
 fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    let turns_or_breaks = matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns_or_breaks || matches!(c, '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{feff}')
 }
 
 /// Joiners have no width but a use: emoji sequences, Persian.

@@ -4,7 +4,7 @@
 //! still may is asked again when the code is used.
 
 use salon_core::ports::{Invite, InviteUse, NewInvite, SecretHash};
-use salon_core::rules::{self, Action, Actor};
+use salon_core::rules::{self, Action};
 use salon_core::{CommandError, ErrorCode, MemberChange, RoomId, Standing, UserId};
 
 use super::account::invite_invalid;
@@ -183,10 +183,9 @@ impl Auth {
     async fn check_may_invite(&self, by: &Identity, room: &RoomId) -> Result<(), CommandError> {
         let row = self.store.room(room, &by.user.id).await.map_err(|error| store_error(&error))?;
         let row = row.ok_or_else(CommandError::no_such_room)?;
-        let actor = Actor { user: &by.user.id, admin: by.user.admin };
         let target = &by.user.id;
         let invite = Action::Member { target, change: MemberChange::Invited, target_role: None, role: None };
-        rules::authorise(actor, &row.room, &row.standing, invite)
+        rules::authorise(by.actor(), &row.room, &row.standing, invite)
     }
 
     async fn room_title(&self, room: &RoomId, creator: &UserId) -> Result<Option<String>, CommandError> {

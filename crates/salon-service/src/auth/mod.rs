@@ -21,7 +21,7 @@ mod password;
 mod people;
 mod secret;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticket;
 mod token;
 

@@ -56,7 +56,8 @@ pub(super) fn hash_presented(text: &str) -> Option<SecretHash> {
     (text.len() <= SECRET_BYTES_MAX).then(|| hash(text))
 }
 
-/// The same for an invitation's code, which people type: case, hyphens and spaces do not matter, nor do the letters that look like digits.
+/// The same for an invitation's code, which people type: case, hyphens and spaces do not matter, nor do the letters that
+/// look like digits.
 pub(super) fn hash_presented_code(text: &str) -> Option<SecretHash> {
     if text.len() > SECRET_BYTES_MAX {
         return None;

@@ -26,7 +26,8 @@ const TOKEN_BYTES_MAX: usize = 4096;
 const KID_CHARS: usize = 43;
 /// Nodes' public keys that are kept in memory; beyond that all are read again.
 const KEYS_MAX: usize = 256;
-/// Clocks of two nodes may differ by this much, in seconds. It counts for tokens from the future only: an expired one has expired.
+/// Clocks of two nodes may differ by this much, in seconds. It counts for tokens from the future only: an expired one
+/// has expired.
 const CLOCK_SKEW_S: i64 = 60;
 
 #[derive(Debug, Serialize, Deserialize)]

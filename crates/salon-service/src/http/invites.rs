@@ -75,7 +75,8 @@ async fn invite_to_room(
     Ok(Json(ack).into_response())
 }
 
-/// Follows an invitation into its room. Both steps pass the rule table: the invitation in the name of who made it, if they may still invite, and the entry in the name of who follows it.
+/// Follows an invitation into its room. Both steps pass the rule table: the invitation in the name of who made it, if they
+/// may still invite, and the entry in the name of who follows it.
 pub(super) async fn enter(service: &Service, who: &Identity, invited: &Invited) -> Result<(), CommandError> {
     let room = &invited.room;
     if service.auth.is_banned(room, &who.user.id).await? {

@@ -1,0 +1,178 @@
+//! `salon serve`: listen, open, start, tell, wait, drain.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use salon_core::ports::Store;
+use salon_gateway::http::{Assets, Check, Front, HttpConfig, HttpLimits, MetricsToken, Ops, Origin, ReadyFuture};
+use salon_gateway::{Gateway, GatewayConfig, http};
+use salon_proto::link;
+use salon_service::Service;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::banner::{self, Language};
+use crate::config::{BadConfig, Settings, unknown_variables};
+use crate::open_files;
+use crate::wiring::Engine;
+
+/// What is left of the time for draining goes to closing the store, at least this much.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let settings = settings.complete()?;
+    settings.check()?;
+    warn_about(&settings);
+    let listeners = listen(&settings.http_addrs()).await?;
+    let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+    let first = *addresses.first().context("there is no listener")?;
+    let origins = settings.origins(first);
+    let public_url = origins.first().cloned().unwrap_or_default();
+
+    let engine = Engine::open_for(&settings, public_url.clone()).await?;
+    let server = Server::start(&settings, &engine, &origins).await?;
+    let language = Language::of_the_terminal();
+    if let Some(link) = server.service.auth().setup_link().await? {
+        println!("{}", banner::setup_line(language, link.expose()));
+    }
+    for listener in listeners {
+        server.tasks.spawn(http::serve(listener, server.front.clone()));
+    }
+    banner::print(language, &public_url, &addresses);
+    println!("salon ready http=http://{first} metrics=http://{first}/metrics");
+
+    let ended = wait_for_the_end(&*engine.parts.store).await;
+    server.drain(Duration::from_secs(settings.drain_s())).await;
+    if tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
+        tracing::error!("the database took too long to close; the next start recovers");
+    }
+    ended
+}
+
+fn warn_about(settings: &Settings) {
+    for name in unknown_variables() {
+        tracing::warn!(%name, "nothing reads this variable; .env.example lists those that exist");
+    }
+    if settings.grpc_addr.is_some() {
+        tracing::warn!("this version serves no gRPC yet; grpc_addr is ignored");
+    }
+}
+
+async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            BadConfig::new("http_addr", address, format!("cannot listen there: {error}; choose another address or port"))
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+/// SIGTERM and Ctrl-C end in order; a store that cannot be trusted ends with an error (G1).
+async fn wait_for_the_end(store: &dyn Store) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        biased;
+        reason = store.failed() => Err(anyhow::anyhow!("the store has failed and nothing more can be promised: {reason}")),
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Gateway and service, joined by an in-process link.
+struct Server {
+    service: Arc<Service>,
+    gateway: Arc<Gateway>,
+    front: Arc<Front>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Server {
+    async fn start(settings: &Settings, engine: &Engine, origins: &[String]) -> anyhow::Result<Self> {
+        let service = Service::start(engine.parts.clone()).await?;
+        let (gateway_end, service_end) = link::in_process();
+        service.serve_link(service_end);
+        let config = GatewayConfig {
+            limits: engine.parts.config.limits,
+            heartbeat: Duration::from_millis(u64::from(engine.parts.config.heartbeat_ms)),
+            ..GatewayConfig::default()
+        };
+        let gateway = Gateway::start(config, gateway_end, engine.parts.clock.clone(), engine.parts.rng.clone());
+        let stopping = CancellationToken::new();
+        let ops = Arc::new(Operations { service: service.clone() });
+        let front = Front::new(http_config(settings, engine, origins)?, gateway.clone(), ops, page(), stopping.clone());
+        Ok(Self { service, gateway, front, tasks: TaskTracker::new(), stopping })
+    }
+
+    /// Lets clients go, then ends everything; all of it within the limit, whatever peers do.
+    async fn drain(&self, limit: Duration) {
+        tracing::info!(limit_s = limit.as_secs(), "draining");
+        self.gateway.drain(limit).await;
+        self.stopping.cancel();
+        self.tasks.close();
+        let ending = async {
+            self.gateway.stop().await;
+            self.service.stop().await;
+            self.tasks.wait().await;
+        };
+        if tokio::time::timeout(CLOSE_TIMEOUT, ending).await.is_err() {
+            tracing::warn!("something did not end in time; it is left behind");
+        }
+    }
+}
+
+fn http_config(settings: &Settings, engine: &Engine, origins: &[String]) -> anyhow::Result<HttpConfig> {
+    let parse = |origin: &String| {
+        origin
+            .parse::<Origin>()
+            .map_err(|error| BadConfig::new("origin", origin, format!("{error}; write https://HOST or http://HOST:PORT")))
+    };
+    let default = HttpLimits::default();
+    let wanted = settings.connections_max.unwrap_or(default.connections_max);
+    let limits = HttpLimits {
+        connections_max: open_files::connections_at_most(wanted),
+        connections_per_peer_max: settings.connections_per_ip_max.unwrap_or(default.connections_per_peer_max),
+        ..default
+    };
+    Ok(HttpConfig {
+        origins: origins.iter().map(parse).collect::<Result<_, _>>()?,
+        token_in_url: engine.parts.config.token_in_url,
+        metrics_token: settings.metrics_token.clone().map(MetricsToken),
+        limits,
+        ..HttpConfig::default()
+    })
+}
+
+#[cfg(feature = "ui")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature there is no page")]
+fn page() -> Option<Arc<dyn Assets>> {
+    Some(Arc::new(crate::assets::Page))
+}
+
+#[cfg(not(feature = "ui"))]
+fn page() -> Option<Arc<dyn Assets>> {
+    None
+}
+
+/// What operators see of the service.
+#[derive(Debug)]
+struct Operations {
+    service: Arc<Service>,
+}
+
+impl Ops for Operations {
+    fn service_metrics(&self) -> Option<String> {
+        Some(self.service.metrics_text())
+    }
+
+    fn ready(&self) -> ReadyFuture<'_> {
+        Box::pin(async { vec![Check { name: "service", problem: self.service.ready().await.err() }] })
+    }
+}
