@@ -211,11 +211,13 @@ async fn who_is_removed_while_joining_is_not_left_listening() {
         let device = Device::open(&gateway, &bob).await;
         let slow = std::time::Duration::from_millis(3);
         salon.store.set_faults(salon_store::Faults { read_delay: Some(Box::new(move || slow)), ..Default::default() });
-        let serial = device.sends(Command::Join(join("den")), Some(1));
-        passes(delay_ms).await;
-        salon.change(&owner, &room, &bob, MemberChange::Banned).await;
-        let reply = device.reply(serial).await;
+        let joins = async {
+            passes(delay_ms).await;
+            device.reply(device.sends(Command::Join(join("den")), Some(1))).await
+        };
+        let (_, reply) = tokio::join!(salon.change(&owner, &room, &bob, MemberChange::Banned), joins);
         gateway.settles().await;
+        let serial = reply.serial;
         let log = salon.service.logs.get(&room).unwrap();
         assert!(!log.is_heard_by(bob.id()), "{delay_ms}");
         let seen = gateway.seen.lock();
