@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 const HEARTBEAT: Duration = Duration::from_millis(500);
 
+/// RFC 6455 §5.5.3.
+const PONG: u8 = 0xA;
+
 async fn brisk_world() -> World {
     World::with(Options::default().key("SALON_HEARTBEAT_MS", "500")).await
 }
@@ -22,7 +25,10 @@ async fn the_server_pings_and_says_so() {
     let (mut ping, mut event) = (false, false);
     while !(ping && event) {
         match socket.hears().await {
-            Heard::Ping => ping = true,
+            Heard::Ping => {
+                ping = true;
+                socket.frame(true, PONG, &[]).await;
+            }
             Heard::Text(text) => event |= text.contains(r#""event":"ping""#),
             other @ (Heard::Pong(_) | Heard::Close { .. } | Heard::End) => panic!("{other:?}"),
         }

@@ -139,7 +139,7 @@ impl Service {
         let visible = |entry: &salon_core::Entry| {
             entry.seq >= access.visible_from() && crate::print::message(entry).is_some_and(|message| !message.deleted)
         };
-        if found.iter().any(visible) { Ok(()) } else { Err(CommandError::invalid("reply_to", "there is no such message")) }
+        if found.iter().any(visible) { Ok(()) } else { Err(no_such_quote()) }
     }
 
     /// The members of the room that are meant by an `@` in the text.
@@ -224,6 +224,10 @@ fn acknowledge(room: &RoomId, epoch: &Epoch, seq: Seq, id: &MessageId, at: Times
         timestamp: at.to_string(),
         duplicate,
     }
+}
+
+fn no_such_quote() -> CommandError {
+    CommandError { field: Some("reply_to"), ..CommandError::new(ErrorCode::NotFound, "there is no such message") }
 }
 
 fn depth(value: &Value) -> usize {

@@ -1,5 +1,7 @@
 //! `salon tail|send`: a client of a running server, like any other.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use salon_client::{Client, ClientConfig, ConnectionState, Credential, Event, Events, JoinFrom};
 use salon_proto::v1::entry::Body;
@@ -8,6 +10,9 @@ use salon_proto::{json, v1};
 
 use crate::cli::{Remote, Send, Tail};
 use crate::config::BadConfig;
+
+/// A script gets its error after this long; once it was connected, a client tries for as long as it runs.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) async fn tail(arguments: Tail) -> anyhow::Result<()> {
     let (client, mut events) = connect(&arguments.remote).await?;
@@ -71,9 +76,10 @@ async fn connect(remote: &Remote) -> anyhow::Result<(Client, Events)> {
         .into());
     };
     let url = websocket_url(&remote.url)?;
-    Client::connect(ClientConfig::new(url, Credential::Token(token)))
-        .await
-        .with_context(|| format!("cannot connect to {}", remote.url))
+    let connecting = Client::connect(ClientConfig::new(url, Credential::Token(token)));
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+    let connected = connected.with_context(|| format!("nobody answers at {}: does the server run there?", remote.url))?;
+    connected.with_context(|| format!("cannot connect to {}", remote.url))
 }
 
 /// `http://host/path` → `ws://host/path/ws`.

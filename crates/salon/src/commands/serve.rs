@@ -11,7 +11,7 @@ use salon_gateway::{Gateway, GatewayConfig, http};
 use salon_proto::link;
 use salon_service::Service;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,6 +27,8 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let settings = settings.complete()?;
     settings.check()?;
     warn_about(&settings);
+    // From here on a signal is a wish to end in order, whatever has been started by then.
+    let signals = Signals::listen()?;
     let listeners = listen(&settings.http_addrs()).await?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let first = *addresses.first().context("there is no listener")?;
@@ -45,7 +47,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     banner::print(language, &public_url, &addresses);
     println!("salon ready http=http://{first} metrics=http://{first}/metrics");
 
-    let ended = wait_for_the_end(&*engine.parts.store).await;
+    let ended = wait_for_the_end(signals, &*engine.parts.store).await;
     server.drain(Duration::from_secs(settings.drain_s())).await;
     if tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
         tracing::error!("the database took too long to close; the next start recovers");
@@ -73,15 +75,25 @@ async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// SIGTERM and Ctrl-C end in order; a store that cannot be trusted ends with an error (G1).
-async fn wait_for_the_end(store: &dyn Store) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+/// A signal ends in order; a store that cannot be trusted ends with an error (G1).
+async fn wait_for_the_end(mut signals: Signals, store: &dyn Store) -> anyhow::Result<()> {
     tokio::select! {
         biased;
         reason = store.failed() => Err(anyhow::anyhow!("the store has failed and nothing more can be promised: {reason}")),
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        _ = signals.terminate.recv() => Ok(()),
+        _ = signals.interrupt.recv() => Ok(()),
     }
 }
 
