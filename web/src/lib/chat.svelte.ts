@@ -174,9 +174,6 @@ export class Chat implements Surroundings {
       case "room_removed":
         if (entry.data.about.room !== undefined) this.lost(entry.data.about.room);
         return;
-      case "mention":
-        this.#refreshSoon();
-        return;
       case "read":
         this.#readElsewhere(entry.data.about);
         return;
@@ -190,7 +187,9 @@ export class Chat implements Surroundings {
       case "member":
       case "room":
       case "call":
+      case "mention":
       case "unknown":
+        // A mention is counted by its room: in the message itself where we listen, by an `activity` elsewhere.
         return;
     }
   }
@@ -238,12 +237,20 @@ export class Chat implements Surroundings {
       if (cursor === undefined) break;
     }
     for (const room of this.rooms.keys()) if (!all.has(room)) this.rooms.delete(room);
-    for (const [room, summary] of all) this.rooms.set(room, summary);
+    for (const [room, summary] of all) this.rooms.set(room, this.#asSeenHere(summary));
     this.roomsLoaded = true;
     const expected = this.#expected;
     this.#expected = null;
     if (expected !== null && !this.#belongs(expected)) await this.joinRoom(expected);
     else this.show(this.openId);
+  }
+
+  /** What was read in this window may not have reached the server yet: of a room in view, the view knows better. */
+  #asSeenHere(summary: RoomSummary): RoomSummary {
+    const known = this.rooms.get(summary.room);
+    const view = this.#views.find((one) => one.id === summary.room && one.phase === "ready");
+    if (known === undefined || view === undefined) return summary;
+    return { ...summary, unread: known.unread, mentions: known.mentions };
   }
 
   /** The person has accepted an invitation into this room: there is no need to ask again. */
