@@ -12,6 +12,7 @@ use salon_proto::link;
 use salon_service::Service;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +21,9 @@ use crate::config::{BadConfig, Settings, unknown_variables};
 use crate::open_files;
 use crate::wiring::Engine;
 
-/// What is left of the time for draining goes to closing the store, at least this much.
+/// Where draining has used up its time, what is left to end has this much more.
+const END_TIMEOUT: Duration = Duration::from_millis(200);
+/// Closing the database moves what was written last into it; a start after that has nothing to recover.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
@@ -49,7 +52,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
 
     let ended = wait_for_the_end(signals, &*engine.parts.store).await;
     server.drain(Duration::from_secs(settings.drain_s())).await;
-    if tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
         tracing::error!("the database took too long to close; the next start recovers");
     }
     ended
@@ -126,6 +129,7 @@ impl Server {
     /// Lets clients go, then ends everything; all of it within the limit, whatever peers do.
     async fn drain(&self, limit: Duration) {
         tracing::info!(limit_s = limit.as_secs(), "draining");
+        let deadline = Instant::now() + limit;
         self.gateway.drain(limit).await;
         self.stopping.cancel();
         self.tasks.close();
@@ -134,7 +138,7 @@ impl Server {
             self.service.stop().await;
             self.tasks.wait().await;
         };
-        if tokio::time::timeout(CLOSE_TIMEOUT, ending).await.is_err() {
+        if timeout_at(deadline.max(Instant::now() + END_TIMEOUT), ending).await.is_err() {
             tracing::warn!("something did not end in time; it is left behind");
         }
     }
