@@ -27,7 +27,8 @@ function binary() {
   const root = resolve(import.meta.dirname, "../../..");
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const path = process.env.SALON_BIN ?? join(target, "debug/salon");
-  if (!existsSync(path)) throw new Error(`there is no ${path}: run \`cargo build -p salon\` first, or name the program in SALON_BIN`);
+  if (!existsSync(path))
+    throw new Error(`there is no ${path}: run \`cargo build -p salon\` first, or name the program in SALON_BIN`);
   return path;
 }
 
@@ -57,7 +58,10 @@ export class Salon {
     this.#process.stderr.setEncoding("utf8").on("data", (text) => this.#stderr.push(text));
     const lines = createInterface({ input: this.#process.stdout });
     await new Promise((ready, failed) => {
-      const timer = setTimeout(() => failed(new Error(`no "salon ready" in ${READY_TIMEOUT_MS} ms\n${this.log}`)), READY_TIMEOUT_MS);
+      const timer = setTimeout(
+        () => failed(new Error(`no "salon ready" in ${READY_TIMEOUT_MS} ms\n${this.log}`)),
+        READY_TIMEOUT_MS,
+      );
       this.#process.once("exit", (code) => failed(new Error(`the server ended with ${code}\n${this.log}`)));
       lines.on("line", (line) => {
         const link = line.match(/https?:\/\/\S+\/#\/setup\/\S+/);
@@ -89,7 +93,12 @@ export class Salon {
 
   /** A window of its own, with nobody in it yet. `options` are those of a browser context. */
   async window(name, options = {}) {
-    const context = await this.#browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, baseURL: this.url, ...options });
+    const context = await this.#browser.newContext({
+      locale: "en-GB",
+      viewport: { width: 1280, height: 800 },
+      baseURL: this.url,
+      ...options,
+    });
     const person = await Person.at(context, name, PASSWORD);
     this.#people.push(person);
     return person;
