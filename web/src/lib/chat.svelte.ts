@@ -12,6 +12,8 @@ import { RoomView, type Surroundings } from "./room.svelte";
 
 /** Rooms that stay joined after one has gone elsewhere, so that coming back is instant. */
 const ROOMS_JOINED_MAX = 10;
+/** The public room that exists from the first start of a server. */
+const FIRST_ROOM = "general";
 const ROOMS_PAGE = 200;
 /** Pages of the list of rooms that are read. */
 const ROOMS_PAGES_MAX = 10;
@@ -39,6 +41,7 @@ export class Chat implements Surroundings {
   contentBytesMax = $state(16 * 1024);
   readonly rooms = new SvelteMap<string, RoomSummary>();
   roomsLoaded = $state(false);
+  #firstRoomTried = false;
   open = $state.raw<RoomView | null>(null);
   /** The room of the address, which may be one that cannot be opened. */
   openId = $state<string | null>(null);
@@ -238,6 +241,15 @@ export class Chat implements Surroundings {
     for (const [room, summary] of all) this.rooms.set(room, this.#asSeenHere(summary));
     this.roomsLoaded = true;
     this.show(this.openId);
+    await this.#enterFirstRoom();
+  }
+
+  /** Who belongs nowhere yet finds themselves where everybody begins. */
+  async #enterFirstRoom(): Promise<void> {
+    const belongs = [...this.rooms.keys()].some((room) => this.#belongs(room));
+    if (this.#firstRoomTried || belongs || this.rooms.get(FIRST_ROOM)?.role !== "none") return;
+    this.#firstRoomTried = true;
+    await this.joinRoom(FIRST_ROOM);
   }
 
   /** What was read in this window may not have reached the server yet: of a room in view, the view knows better. */
