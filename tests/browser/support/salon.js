@@ -38,6 +38,7 @@ export class Salon {
   #stderr = [];
   #browser;
   #people = [];
+  #address;
   url;
   setupLink;
 
@@ -69,7 +70,9 @@ export class Salon {
         const http = line.match(/^salon ready .*?http=(\S+)/);
         if (http === null) return;
         clearTimeout(timer);
-        this.url = http[1];
+        this.#address = new URL(http[1]).host;
+        // Cookies belong to a host name: the one that the printed links use.
+        this.url = `http://localhost:${new URL(http[1]).port}`;
         ready();
       });
     });
@@ -88,7 +91,7 @@ export class Salon {
 
   /** Starts it again where it was. */
   async restart() {
-    await this.#serve(new URL(this.url).host);
+    await this.#serve(this.#address);
   }
 
   /** A window of its own, with nobody in it yet. `options` are those of a browser context. */
