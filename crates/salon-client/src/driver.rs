@@ -30,6 +30,10 @@ const CLOSE_MAX: Duration = Duration::from_secs(1);
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(25);
 /// A server that says nothing for this many heartbeats is gone.
 const SILENT_HEARTBEATS: f64 = 2.5;
+/// A server that has heard no `hello` for this long refuses it (PROTOCOL §2).
+const HELLO_MAX: Duration = Duration::from_secs(5);
+/// Close code: the credential proves nothing, or came too late (PROTOCOL §3).
+const BAD_CREDENTIALS: u16 = 4500;
 /// Refusals of a fresh credential, in a row, after which there is no hope.
 const UNAUTHORISED_MAX: u32 = 2;
 /// Wait before a refused credential is replaced.
@@ -129,6 +133,7 @@ impl<C: Connector> Driver<C> {
     /// One connection, from the attempt to its end.
     async fn connection(&mut self, machine: &mut Machine, url: &Uri) -> Ended {
         let config = self.config.clone();
+        let begun = Instant::now();
         // The attempt borrows the connector, the wait for it borrows the rest.
         let attempt = match self.attempt(machine, &config, url).await {
             Outcome::Done(attempt) => attempt,
@@ -148,9 +153,14 @@ impl<C: Connector> Driver<C> {
             Ended::Stop(StopReason::Refused { code, .. }) => Some(*code),
             Ended::Unauthorised | Ended::Stop(_) => None,
         };
+        let late = machine.welcome().is_none() && begun.elapsed() >= HELLO_MAX;
         let closing = machine.disconnected(code);
         goodbye(sink, stream, matches!(ended, Ended::Stop(StopReason::Closed))).await;
         match ended {
+            // On a slow network the hello was late, for all that is known; a credential that is bad is refused at once.
+            Ended::Stop(StopReason::Refused { code: BAD_CREDENTIALS, reason }) if late => {
+                Ended::Again { code: Some(BAD_CREDENTIALS), reason, after: None }
+            }
             Ended::Again { code, reason, after } => {
                 let announced = closing.and_then(|closing| closing.reconnect_after_ms).map(Duration::from_millis);
                 Ended::Again { code, reason, after: announced.or(after) }

@@ -210,6 +210,18 @@ async fn it_does_not_come_back_where_it_is_not_wanted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_hello_that_came_too_late_is_said_again_and_a_bad_one_is_not() {
+    let (client, _events, server) = start(64);
+    let late = server.accept().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    late.closes(4500).await;
+    let bad = server.accept().await;
+    bad.closes(4500).await;
+    let reason = StopReason::Refused { code: 4500, reason: "bye".into() };
+    assert_eq!(client.ping().await, Err(Error::Stopped(reason)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_says_nothing_any_more_is_left() {
     let (_client, _events, server) = start(64);
     let mut peer = server.welcome().await;

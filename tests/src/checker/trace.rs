@@ -5,6 +5,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use salon_proto::v1::{self, entry};
 
+use super::aftermath::Aftermath;
+
 /// One client. Several may belong to one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Device(pub u32);
@@ -27,6 +29,22 @@ impl Trace {
         let mut hasher = DefaultHasher::new();
         self.steps.hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Has anybody heard an entry that was written after the log was read?
+    #[must_use]
+    pub fn outgrows(&self, aftermath: &Aftermath) -> bool {
+        self.steps.iter().any(|step| match &step.what {
+            What::Hears(entry) => aftermath.rooms.get(&entry.room).is_some_and(|room| entry.seq > room.head()),
+            What::Opened
+            | What::Closed
+            | What::Welcomed { .. }
+            | What::Sends { .. }
+            | What::Acked { .. }
+            | What::Refused { .. }
+            | What::CaughtUp { .. }
+            | What::Told(_) => false,
+        })
     }
 }
 

@@ -140,20 +140,31 @@ async fn run(seed: u64) -> Report {
 /// Reads what remains, and waits until everybody has it.
 async fn judge(world: &World, token: &str, number: u32) -> (Trace, Aftermath, Vec<Violation>) {
     let (inspector, mut events) = world.connect(token, number, None);
-    let mut aftermath = Aftermath::default();
-    for room in ROOMS {
-        aftermath.rooms.insert(room.to_owned(), inspector::read(&inspector, &mut events, room).await);
-    }
-    inspector.close().await;
+    let mut aftermath = what_remains(&inspector, &mut events).await;
     let mut waited = Duration::ZERO;
-    loop {
+    let verdict = loop {
         let trace = world.recorder.trace();
+        // Who was thrown out while away comes back late, and becomes a member again: that is one more entry.
+        let outgrown = trace.outgrows(&aftermath);
         let violations = check(&trace, &aftermath);
-        let resting = !violations.iter().any(Violation::may_pass);
+        let resting = !outgrown && !violations.iter().any(Violation::may_pass);
         if resting || waited >= REST_MAX {
-            return (trace, aftermath, violations);
+            break (trace, aftermath, violations);
         }
         sleep(LOOK_EVERY).await;
         waited += LOOK_EVERY;
+        if outgrown {
+            aftermath = what_remains(&inspector, &mut events).await;
+        }
+    };
+    inspector.close().await;
+    verdict
+}
+
+async fn what_remains(inspector: &Client, events: &mut Events) -> Aftermath {
+    let mut aftermath = Aftermath::default();
+    for room in ROOMS {
+        aftermath.rooms.insert(room.to_owned(), inspector::read(inspector, events, room).await);
     }
+    aftermath
 }
