@@ -71,13 +71,7 @@ impl LiveLog {
             gone: false,
             touched: Instant::now(),
         };
-        Self {
-            log,
-            access: AccessCache::default(),
-            state: Mutex::new(state),
-            progress: Notify::new(),
-            ready: OnceCell::new(),
-        }
+        Self { log, access: AccessCache::default(), state: Mutex::new(state), progress: Notify::new(), ready: OnceCell::new() }
     }
 
     #[cfg(test)]
