@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, Request, Response};
 use hyper::body::{Bytes, Frame, SizeHint};
+use salon_core::{CommandError, ErrorCode};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::{Code, Status};
 
 use super::connection::{Connection, OpenCall};
 use super::status;
@@ -75,7 +76,10 @@ fn deadline(headers: &HeaderMap, now: Instant) -> Result<Option<Instant>, Status
     let timeout = value.to_str().ok().and_then(parse_timeout);
     match timeout {
         Some(timeout) => Ok(now.checked_add(timeout)),
-        None => Err(Status::new(Code::InvalidArgument, "grpc-timeout is at most 8 digits and one of H, M, S, m, u, n")),
+        None => {
+            let message = "grpc-timeout is at most 8 digits and one of H, M, S, m, u, n";
+            Err(status::status(&CommandError::new(ErrorCode::Invalid, message)))
+        }
     }
 }
 

@@ -80,7 +80,7 @@ mod tests {
         let drip = async {
             for byte in b"PRI * HTTP/2.0\r\n" {
                 client.write_all(&[*byte]).await.unwrap();
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(1)).await;
             }
         };
         let reading = async {
@@ -100,7 +100,7 @@ mod tests {
         let mut server = Prefaced::new(server, Duration::from_secs(10));
         client.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         server.read_exact(&mut [0; PREFACE_BYTES]).await.unwrap();
-        tokio::time::sleep(Duration::from_mins(1)).await;
+        sleep(Duration::from_mins(1)).await;
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
     }
