@@ -113,6 +113,7 @@ async fn serve(entrance: Arc<Entrance>, stream: TcpStream, place: Place) {
     let end = tokio::select! {
         biased;
         () = connection.kill.cancelled() => return,
+        () = connection.stalled(config.stall_timeout) => return,
         () = entrance.stopping.cancelled() => None,
         end = http.as_mut() => Some(end),
         () = connection.idle(config.idle_timeout) => None,

@@ -109,7 +109,7 @@ struct Bounded {
     cut_by: Option<Status>,
     last_piece_sent: bool,
     ended: bool,
-    _open: OpenCall,
+    open: OpenCall,
 }
 
 impl Bounded {
@@ -127,7 +127,7 @@ impl Bounded {
                 () = over => status::late(),
             }
         };
-        Self { inner, cut: Box::pin(cut), cut_by: None, last_piece_sent: false, ended: false, _open: open }
+        Self { inner, cut: Box::pin(cut), cut_by: None, last_piece_sent: false, ended: false, open }
     }
 
     fn end(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -156,6 +156,8 @@ impl hyper::body::Body for Bounded {
             this.cut_by = Some(status);
         }
         let polled = Pin::new(&mut this.inner).poll_frame(cx);
+        // HTTP asks for more only when the client has room for it.
+        this.open.waits_for_client(polled.is_ready());
         let Some(cut_by) = this.cut_by.clone() else { return polled };
         match polled {
             Poll::Pending => this.end(&cut_by),

@@ -22,6 +22,8 @@ pub struct GrpcConfig {
     pub keep_alive_timeout: Duration,
     /// A connection without a call for this long is closed. Clients open another one by themselves.
     pub idle_timeout: Duration,
+    /// A connection is closed when the client of one of its calls takes nothing for this long, though something is there.
+    pub stall_timeout: Duration,
     /// What a call may take before it answers or begins to stream, if the client sets no shorter deadline.
     pub call_timeout: Duration,
     /// What a stop may take.
@@ -40,6 +42,7 @@ impl Default for GrpcConfig {
             keep_alive_every: Duration::from_secs(25),
             keep_alive_timeout: Duration::from_secs(25),
             idle_timeout: Duration::from_mins(10),
+            stall_timeout: Duration::from_secs(120),
             call_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use salon_proto::v1::chat_service_server::ChatServiceServer;
 use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -61,15 +62,19 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, config: GrpcCon
 
     entrance.accept(&listener).await;
     drop(listener);
+    let last_moment = Instant::now() + drain_timeout;
     entrance.tasks.close();
-    if tokio::time::timeout(drain_timeout, entrance.tasks.wait()).await.is_err() {
+    if timeout_at(last_moment, entrance.tasks.wait()).await.is_err() {
         tracing::warn!("gRPC connections did not end in time: they are closed");
         entrance.kill.cancel();
         entrance.tasks.wait().await;
     }
     closing.cancel();
-    if door_keeper.await.is_err() {
-        tracing::error!("the gRPC door has panicked");
+    match timeout_at(last_moment, door_keeper).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_panic)) => tracing::error!("the gRPC door has panicked"),
+        // The service waits for it when it stops itself.
+        Err(_elapsed) => tracing::warn!("a command did not end in time: it is left behind"),
     }
 }
 

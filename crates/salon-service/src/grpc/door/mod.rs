@@ -117,17 +117,20 @@ impl Door {
     ) -> Result<Follower, Status> {
         let number = self.service.next_number();
         let bell = Arc::new(Bell::default());
-        {
+        let link = {
             let mut state = self.state.lock();
+            let link = state.link.clone().ok_or_else(status::draining)?;
             if state.subscribers.len() >= self.sessions_max {
                 return Err(status::too_many("too many streams are open: try another server, or later"));
             }
             state.subscribers.insert(number, Subscriber::new(Arc::clone(&bell), Arc::clone(connection), interest));
-        }
+            link
+        };
         // From here on dropping it closes the session.
         let follower = Follower::new(Arc::clone(self), number, bell);
         let open = OpenSession { session: number, credential: Some(Credential::Token(token)), peer: connection.peer.to_string() };
-        self.send(gateway_frame::Frame::Open(open)).await?;
+        // On this very link: with it, the session would be lost.
+        link.send(gateway_frame::Frame::Open(open)).await.map_err(|_| status::draining())?;
         Ok(follower)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream;
-use salon_proto::v1;
+use salon_proto::v1::{self, chat_event};
 use salon_store::Faults;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -100,6 +100,31 @@ async fn a_connection_without_calls_is_closed_and_reopened_unnoticed() {
     assert_eq!(ada.says("general", "after a pause").await.seq, 3);
     // A stream is a call: its connection is not idle.
     bobs.hears_in_order(["2: Ada joined", "3: after a pause"]).await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_for_long_loses_the_connection_and_goes_on_later() {
+    let house = House::with(GrpcConfig { stall_timeout: Duration::from_millis(700), ..GrpcConfig::default() }).await;
+    let (ada, bob) = (house.person("Ada").await, house.person("Bob").await);
+    let mut bobs = bob.joins("general").await;
+    let first = ada.says("general", "first").await;
+    for _ in 0..100 {
+        ada.says("general", &"x".repeat(8_000)).await;
+    }
+    passes(2_500).await;
+    let mut heard = Vec::new();
+    while let Ok(Some(event)) = bobs.next().await {
+        let chat_event::Event::Entry(entry) = event else { panic!("{event:?}") };
+        heard.push(entry.seq);
+    }
+    let missed = heard.last().copied().unwrap() + 1;
+    assert!(missed < 50, "{missed}");
+    let since = v1::Position { epoch: first.epoch, seq: missed - 1 };
+    let mut bobs = bob.listens(v1::JoinRequest { since: Some(since), ..join("general") }).await.unwrap();
+    assert_eq!(bobs.hears().await, "joined at 103");
+    for seq in missed..=103 {
+        assert!(bobs.hears().await.starts_with(&format!("{seq}: ")));
+    }
 }
 
 #[tokio::test]
