@@ -9,6 +9,9 @@ use prost::Message as _;
 const RAW_JSON_FIELDS: [&str; 4] =
     [".salon.v1.SendMessage.extra", ".salon.v1.Message.extra", ".salon.v1.SendSignal.payload", ".salon.v1.Signal.payload"];
 
+/// A command that lacks one of these fields is a mistake, and the field's default would hide it.
+const WITHOUT_DEFAULTS: [&str; 3] = [".salon.v1.Position", ".salon.v1.MarkRead", ".salon.v1.SetTyping"];
+
 /// Flags and lists that are printed only where they say something.
 const OMITTED_WHEN_EMPTY: [&str; 12] = [
     ".salon.v1.Person.guest",
@@ -35,7 +38,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "grpc")]
     config.service_generator(tonic_prost_build::configure().build_transport(false).service_generator());
     config.type_attribute(".salon.v1", "#[derive(serde::Serialize, serde::Deserialize)]");
-    config.message_attribute(".salon.v1", "#[serde(default)]");
+    for message in public_messages(&public) {
+        if !WITHOUT_DEFAULTS.contains(&message.as_str()) {
+            config.message_attribute(message, "#[serde(default)]");
+        }
+    }
     // An acknowledgement and an entry print their body without a tag: the event, or the command it answers, names it.
     for body in ["Ack.data", "Entry.body"] {
         config.enum_attribute(body, "#[serde(untagged)]");
@@ -60,6 +67,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.bytes([".salon.internal.v1"]);
     config.compile_fds(internal)?;
     Ok(())
+}
+
+fn public_messages(files: &prost_types::FileDescriptorSet) -> Vec<String> {
+    let messages = files.file.iter().flat_map(|file| file.message_type.iter().map(|message| (file.package(), message.name())));
+    messages.map(|(package, name)| format!(".{package}.{name}")).collect()
 }
 
 /// Every field with presence: absent in JSON rather than `null`.

@@ -102,6 +102,13 @@ impl MemberChange {
             Self::Joined | Self::Invited | Self::Role => false,
         }
     }
+
+    /// True where somebody may do less than before, so that what was allowed has to be decided again. Who only gains
+    /// access makes no earlier permission wrong: a thousand people who join at once do not hold each other up.
+    #[must_use]
+    pub fn may_take_access_away(self) -> bool {
+        self.ends_membership() || self == Self::Role
+    }
 }
 
 /// What changed about a room; `None` is "as it was".

@@ -57,6 +57,10 @@ struct Device {
 impl Presence {
     /// A device connected. Returns what others see now, if that changed; so do the other methods.
     pub fn connect(&mut self, device: u64) -> Option<Shown> {
+        // Most people have one device, and there are many people.
+        if self.devices.is_empty() {
+            self.devices.reserve_exact(1);
+        }
         self.devices.push(Device { key: device, status: Status::Online });
         self.left_at = None;
         self.settle()

@@ -88,8 +88,8 @@ impl Role {
     }
 }
 
-/// Counts the changes of who may do what in a room. Every append names the version it was decided on; the store
-/// refuses it when the room has moved on, and the service decides again.
+/// Counts the changes that may take somebody's access to a room away. Every append names the version it was decided on;
+/// the store refuses it when the room has moved on, and the service decides again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct AccessVersion(pub u64);
 

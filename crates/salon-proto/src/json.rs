@@ -40,6 +40,10 @@ struct Printed<'a, T> {
 
 impl<'a> Envelope<'a> {
     fn parse(text: &'a str) -> Result<Self, Malformed> {
+        // The deserialiser would also take an array for a struct.
+        if !text.trim_start().starts_with('{') {
+            return Err(Malformed::NotAFrame("not an object".into()));
+        }
         let envelope: Self = serde_json::from_str(text).map_err(|error| Malformed::NotAFrame(error.to_string()))?;
         match envelope.data {
             Some(data) if !data.get().starts_with('{') => Err(Malformed::NotAFrame("data is not an object".into())),
@@ -329,7 +333,16 @@ mod tests {
 
     #[test]
     fn what_is_no_frame_is_told_from_what_is_no_command() {
-        for text in ["", "5", "[]", "{}", r#"{"event":5}"#, r#"{"event":"ping","id":"7"}"#, r#"{"event":"ping","data":[]}"#] {
+        for text in [
+            "",
+            "5",
+            "[]",
+            "{}",
+            r#"{"event":5}"#,
+            r#"{"event":"ping","id":"7"}"#,
+            r#"{"event":"ping","data":[]}"#,
+            r#"["ping",1,{}]"#,
+        ] {
             assert!(matches!(parse_client(text), Err(Malformed::NotAFrame(_))), "{text}");
         }
         assert!(matches!(parse_client(r#"{"event":"fly","id":3}"#), Err(Malformed::UnknownEvent { id: Some(3), .. })));

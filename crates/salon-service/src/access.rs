@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use salon_core::ports::{RoomRow, StoreError};
-use salon_core::{Room, RoomId, Seq, Standing, UserId};
+use salon_core::{HistoryPolicy, Room, RoomId, RoomKind, Seq, Standing, UserId};
 
 use crate::Service;
 
+/// Behind every entry that there will ever be: integers of the protocol stay below it.
+const NEVER: Seq = Seq(1 << 53);
 /// People whose standing is remembered for one room.
 const STANDINGS_MAX: usize = 4096;
 
@@ -100,7 +102,12 @@ impl Service {
 impl Access {
     /// The first entry that this person may see: retention may have dropped more than membership hides.
     pub(crate) fn visible_from(&self) -> Seq {
-        let from = self.standing.member().map_or(Seq(1), |member| member.visible_from);
+        let from = match (self.standing.member(), self.room.kind, self.room.history) {
+            (Some(member), ..) => member.visible_from,
+            (None, RoomKind::Me, _) | (None, _, HistoryPolicy::All) => Seq(1),
+            // Who has not come yet sees nothing of what was before.
+            (None, _, HistoryPolicy::SinceJoin) => NEVER,
+        };
         from.max(self.room.first)
     }
 }

@@ -87,19 +87,19 @@ impl Service {
         }
     }
 
-    /// The members of a room who are here, with those of their sessions that have not joined it.
+    /// The members of a room who are here, with those of their sessions that have not joined it. In a large room, those
+    /// of them who were mentioned.
     async fn concerned(&self, room: &RoomId, mentioned: &BTreeSet<UserId>) -> Vec<(UserId, Vec<Arc<Session>>)> {
-        let mut concerned = self.roster.sessions_in(room);
+        let Some(someone) = self.roster.someone_in(room) else { return Vec::new() };
+        let mut concerned = match self.room(room, &someone).await {
+            Ok(Some(row)) if row.members > ACTIVITY_MEMBERS_MAX => self.roster.sessions_in(room, Some(mentioned)),
+            Ok(Some(_)) => self.roster.sessions_in(room, None),
+            Ok(None) | Err(_) => return Vec::new(),
+        };
         for (_, sessions) in &mut concerned {
             sessions.retain(|session| !session.has_joined(room));
         }
         concerned.retain(|(_, sessions)| !sessions.is_empty());
-        let Some((someone, _)) = concerned.first() else { return concerned };
-        let large = match self.room(room, someone).await {
-            Ok(Some(row)) => row.members > ACTIVITY_MEMBERS_MAX,
-            Ok(None) | Err(_) => return Vec::new(),
-        };
-        concerned.retain(|(user, _)| !large || mentioned.contains(user));
         concerned
     }
 

@@ -98,8 +98,8 @@ impl Service {
     pub(crate) async fn note_membership(&self, entry: &Entry) {
         let EntryBody::Member { target, change: MemberChange::Joined, .. } = &entry.body else { return };
         if self.roster.is_here(target) {
-            self.track(&entry.room, entry.epoch.clone(), entry.seq).await;
-            self.roster.add(target, &entry.room);
+            let live = self.track(&entry.room, entry.epoch.clone(), entry.seq).await;
+            self.roster.add(target, &live.log);
         }
     }
 }

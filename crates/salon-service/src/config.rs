@@ -17,7 +17,7 @@ pub struct ServiceConfig {
     pub token_in_url: bool,
     /// Life of an access token, in seconds.
     pub access_token_s: u32,
-    /// Life of a login that is not used, in days.
+    /// Life of a login, in days.
     pub login_days: u32,
     /// Entries older than this are dropped; `None` keeps everything.
     pub retention_days: Option<u32>,

@@ -200,16 +200,25 @@ async fn body_key(parts: &Parts) -> Result<hmac::Key, StoreError> {
     Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
-/// Nobody owns the room `general`: administrators moderate it. Its creator is an id that no account can have.
+/// The room that everybody finds on the first start.
 async fn create_general(parts: &Parts) -> Result<(), StoreError> {
-    let id = RoomId::from_stored(GENERAL);
+    // `false`: it is there already, or another node was faster.
+    create_unowned_room(parts, RoomId::from_stored(GENERAL), String::new()).await.map(|_| ())
+}
+
+/// Creates a public room that nobody owns: administrators moderate it. Its creator is an id that no account can have.
+/// False where the name is taken.
+///
+/// # Errors
+/// The store does not answer.
+pub async fn create_unowned_room(parts: &Parts, id: RoomId, title: String) -> Result<bool, StoreError> {
     if !parts.store.heads(std::slice::from_ref(&id)).await?.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     let new = NewRoom {
         id,
         kind: RoomKind::Public,
-        title: String::new(),
+        title,
         topic: String::new(),
         history: HistoryPolicy::All,
         epoch: Epoch::mint(parts.rng.next_u64()),
@@ -217,6 +226,5 @@ async fn create_general(parts: &Parts) -> Result<(), StoreError> {
         members: Vec::new(),
         at: parts.clock.now(),
     };
-    // `None`: another node was faster.
-    parts.store.create_room(new).await.map(|_| ())
+    Ok(parts.store.create_room(new).await?.is_some())
 }

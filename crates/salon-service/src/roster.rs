@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use salon_core::presence::{Presence, Shown, Status};
 use salon_core::{RoomId, Timestamp, UserId};
 
-use crate::session::Session;
+use crate::session::{Session, push_compactly};
 
 /// People here are those with a session, and those whose last session ended less than
 /// [`salon_core::limits::OFFLINE_AFTER_MS`] ago. All of them are shown as something else than offline.
@@ -18,7 +18,8 @@ pub(crate) struct Roster {
 
 #[derive(Debug, Default)]
 struct Inner {
-    people: BTreeMap<UserId, Person>,
+    /// Boxed: the nodes of the map are not full.
+    people: BTreeMap<UserId, Box<Person>>,
     /// For each room the members who are here.
     rooms: BTreeMap<RoomId, BTreeSet<UserId>>,
     /// Who goes offline when, unless they return.
@@ -65,7 +66,7 @@ impl Roster {
         }
         // Whoever was offline is announced once the rooms are known.
         person.presence.connect(session.key);
-        person.sessions.push(Arc::clone(session));
+        push_compactly(&mut person.sessions, Arc::clone(session));
     }
 
     /// A session is over. Returns what others see now, if that changed; so do the other methods.
@@ -121,7 +122,7 @@ impl Roster {
         let mut inner = self.inner.lock();
         let Some(person) = inner.people.get_mut(user) else { return };
         if !person.rooms.contains(room) {
-            person.rooms.push(room.clone());
+            push_compactly(&mut person.rooms, room.clone());
             inner.rooms.entry(room.clone()).or_default().insert(user.clone());
         }
     }
@@ -180,10 +181,19 @@ impl Roster {
         self.inner.lock().people.get(user).map(|person| person.sessions.clone()).unwrap_or_default()
     }
 
-    /// The members of a room who are here, with their sessions.
-    pub(crate) fn sessions_in(&self, room: &RoomId) -> Vec<(UserId, Vec<Arc<Session>>)> {
+    /// Any member of the room who is here.
+    pub(crate) fn someone_in(&self, room: &RoomId) -> Option<UserId> {
+        self.inner.lock().rooms.get(room)?.first().cloned()
+    }
+
+    /// The members of a room who are here, with their sessions; of these people only, where they are given.
+    pub(crate) fn sessions_in(&self, room: &RoomId, only: Option<&BTreeSet<UserId>>) -> Vec<(UserId, Vec<Arc<Session>>)> {
         let inner = self.inner.lock();
-        let members = inner.rooms.get(room).into_iter().flatten();
-        members.filter_map(|user| Some((user.clone(), inner.people.get(user)?.sessions.clone()))).collect()
+        let Some(here) = inner.rooms.get(room) else { return Vec::new() };
+        let with_sessions = |user: &UserId| Some((user.clone(), inner.people.get(user)?.sessions.clone()));
+        match only {
+            Some(only) => only.intersection(here).filter_map(with_sessions).collect(),
+            None => here.iter().filter_map(with_sessions).collect(),
+        }
     }
 }

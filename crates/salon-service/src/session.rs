@@ -1,6 +1,8 @@
 //! Sessions: what the service remembers of a connection that some gateway holds.
 //!
-//! There are many of them and most are idle, so this is small: about 200 bytes, with no task, timer or buffer each.
+//! There are many of them and most are idle, so this is small: 160 bytes, with no task, timer or buffer each. With its
+//! places in the maps (link, live log, roster) and its person, one idle session more that has joined a room costs
+//! 0.7 KB of resident memory (707 bytes measured between 2,000 and 7,000 sessions of as many people).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -69,7 +71,7 @@ impl Session {
     pub(crate) fn enter(&self, log: &RoomId) -> bool {
         let mut state = self.state.lock();
         if !state.closed && !state.joined.contains(log) {
-            state.joined.push(log.clone());
+            push_compactly(&mut state.joined, log.clone());
         }
         !state.closed
     }
@@ -139,8 +141,33 @@ impl Session {
     }
 }
 
+/// Pushes without room for more in a list that mostly stays at one.
+pub(crate) fn push_compactly<T>(list: &mut Vec<T>, value: T) {
+    if list.is_empty() {
+        list.reserve_exact(1);
+    }
+    list.push(value);
+}
+
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("key", &self.key).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
+    }
+
+    #[test]
+    fn a_list_of_one_has_room_for_one() {
+        let mut list = Vec::new();
+        push_compactly(&mut list, 1_u64);
+        assert_eq!(list.capacity(), 1);
     }
 }

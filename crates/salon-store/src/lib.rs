@@ -5,9 +5,14 @@
 //! conformance suite in `tests/conformance/`.
 
 mod accounts;
+mod body;
 mod memory;
+mod observer;
 mod paging;
 mod rows;
+mod sqlite;
 mod transactions;
 
 pub use memory::{Faults, MemoryStore, WriteFault};
+pub use observer::{StoreObserver, Unobserved};
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};

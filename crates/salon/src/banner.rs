@@ -13,7 +13,8 @@ pub(crate) enum Language {
 impl Language {
     /// `LC_ALL` wins over `LC_MESSAGES` over `LANG` (POSIX, 8.2).
     pub(crate) fn of_the_terminal() -> Self {
-        let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+        let locale =
+            ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
         Self::of_locale(&locale.unwrap_or_default())
     }
 
@@ -54,9 +55,13 @@ mod tests {
 
     #[test]
     fn the_locale_chooses_the_language() {
-        for (locale, language) in
-            [("fr_FR.UTF-8", Language::French), ("fr", Language::French), ("en_GB", Language::English), ("", Language::English), ("fry_NL", Language::English)]
-        {
+        for (locale, language) in [
+            ("fr_FR.UTF-8", Language::French),
+            ("fr", Language::French),
+            ("en_GB", Language::English),
+            ("", Language::English),
+            ("fry_NL", Language::English),
+        ] {
             assert_eq!(Language::of_locale(locale), language, "{locale}");
         }
     }

@@ -83,7 +83,7 @@ pub(crate) struct TokenCreate {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Room {
-    /// Create a room, owned by the first administrator.
+    /// Create a room, owned by the first administrator where there is one.
     Create(RoomCreate),
 }
 

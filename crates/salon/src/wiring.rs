@@ -7,7 +7,7 @@ use anyhow::Context;
 use salon_bus::InProcessBus;
 use salon_core::ports::Store;
 use salon_service::Parts;
-use salon_store::sqlite::{SqliteOptions, SqliteStore};
+use salon_store::{SqliteOptions, SqliteStore};
 
 use crate::config::{BadConfig, Settings};
 use crate::entropy::{SystemClock, SystemRandomness};
@@ -32,7 +32,8 @@ impl Engine {
         create_private_folder(&settings.data_dir())?;
         let path = settings.database()?;
         let opened = tokio::task::spawn_blocking(move || {
-            SqliteStore::open(&path, SqliteOptions::default()).with_context(|| format!("the database {} cannot be opened", path.display()))
+            SqliteStore::open(&path, SqliteOptions::default())
+                .with_context(|| format!("the database {} cannot be opened", path.display()))
         });
         let store = opened.await??;
         let parts = Parts {
@@ -47,10 +48,7 @@ impl Engine {
 
     /// Closes the database in order, so that the next start has nothing to recover.
     pub(crate) async fn close(self) {
-        let store = self.store;
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::error!("closing the database went wrong; the next start recovers");
-        }
+        self.store.close().await;
     }
 }
 
@@ -59,6 +57,11 @@ fn create_private_folder(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let result = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     result.map_err(|error| {
-        BadConfig::new("data_dir", folder.display(), format!("the folder cannot be made: {error}; choose one that you may write to")).into()
+        BadConfig::new(
+            "data_dir",
+            folder.display(),
+            format!("the folder cannot be made: {error}; choose one that you may write to"),
+        )
+        .into()
     })
 }

@@ -36,8 +36,7 @@ pub(crate) fn stale() -> anyhow::Result<Vec<PathBuf>> {
 fn generate() -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut files = Vec::new();
     for (path, arguments) in PRINTED_BY_SALON {
-        // Without the page: its build does not change what is printed here.
-        let mut all = vec!["run", "--quiet", "--package", "salon", "--no-default-features", "--"];
+        let mut all = vec!["run", "--quiet", "--package", "salon", "--"];
         all.extend(arguments);
         files.push((root().join(path), output(&mut command(&cargo(), &all))?));
     }

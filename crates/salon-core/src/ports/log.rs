@@ -280,7 +280,8 @@ pub trait Logs: Send + Sync + 'static {
     /// A room's members in order of id, behind `after`.
     async fn members(&self, room: &RoomId, after: Option<&UserId>, limit: u32) -> Result<Vec<Member>, StoreError>;
 
-    /// Those members of the room whose folded name ([`crate::mention::fold_name`]) is one of `names`.
+    /// Those members of the room whose folded name ([`crate::mention::fold_name`]) is one of `names`; with
+    /// that folded name, in order of id.
     async fn members_named(&self, room: &RoomId, names: &[String]) -> Result<Vec<(UserId, String)>, StoreError>;
 
     /// Retention: drops the entries before `first` with everything that hangs on them. Positions stay taken.

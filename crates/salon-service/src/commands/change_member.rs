@@ -61,6 +61,10 @@ impl Service {
         if mine.room.access != theirs.room.access {
             return Ok(Written::StaleAccess);
         }
+        if change == MemberChange::Invited && theirs.standing == Standing::Banned {
+            authorise(actor, &mine.room, &mine.standing, Action::See)?;
+            return Err(CommandError::forbidden("this person is banned: lift the ban first, by removing them"));
+        }
         let target_role = theirs.standing.member().map(|member| member.role);
         let action = Action::Member { target, change, target_role, role };
         authorise(actor, &mine.room, &mine.standing, action)?;

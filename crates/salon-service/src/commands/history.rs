@@ -10,6 +10,7 @@ use salon_proto::v1::{self, entry::Body};
 
 use super::cursor::{self, Asked};
 use super::room_id;
+use crate::access::Access;
 use crate::print::Quotes;
 use crate::{Identity, Service, unavailable};
 
@@ -38,11 +39,11 @@ impl Service {
         // What may be read is looked up afresh: a page is not worth a wrong answer.
         let row = self.parts.store.room(&room, by.user).await.map_err(|error| unavailable(&error))?;
         let row = row.ok_or_else(CommandError::no_such_room)?;
-        authorise(by, &row.room, &row.standing, Action::Read)?;
-        let visible_from = row.standing.member().map_or(Seq(1), |member| member.visible_from).max(row.room.first);
+        let access = Access { room: row.room.into(), standing: row.standing };
+        authorise(by, &access.room, &access.standing, Action::Read)?;
         let mut query = PageQuery {
             room,
-            visible_from,
+            visible_from: access.visible_from(),
             position: Position::Newest,
             limit: command.limit.unwrap_or(PAGE_MESSAGES_DEFAULT).clamp(1, PAGE_MESSAGES_MAX),
             bytes_max: PAGE_BYTES_MAX,

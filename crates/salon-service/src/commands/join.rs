@@ -20,13 +20,7 @@ impl Service {
     pub(super) async fn join(&self, request: Request<'_>, command: v1::Join) -> Result<Answer, CommandError> {
         let session = request.session;
         let room = room_id(&command.room, &session.user)?;
-        if session.has_joined(&room) {
-            let access = self.enter(session.actor(), &room).await?;
-            let log = self.live(&room).await.map_err(|error| unavailable(&error))?.ok_or_else(CommandError::no_such_room)?;
-            let head = log.head().max(access.room.head);
-            return Ok(Answer::Ack(Data::Join(self.position(&access, head, false))));
-        }
-        if session.joined_count() >= self.parts.config.limits.rooms_per_connection_max {
+        if !session.has_joined(&room) && session.joined_count() >= self.parts.config.limits.rooms_per_connection_max {
             return Err(CommandError::invalid("room", "too many rooms on this connection: leave one first"));
         }
         for _ in 0..DECISIONS_MAX {
@@ -38,6 +32,9 @@ impl Service {
     }
 
     /// Joins, unless somebody's membership ends between reading the room and attaching to it.
+    ///
+    /// The log is delivered up to the head that was read first. A session that listens still does so then, unless an
+    /// entry on its way has ended its membership: whoever was removed and comes back joins anew.
     async fn try_join(&self, request: Request<'_>, room: &RoomId, command: &v1::Join) -> Result<Result<(), Stale>, CommandError> {
         let session = request.session;
         // Nobody but a member is followed for: first the right to enter, then the log, then its head.
@@ -45,13 +42,13 @@ impl Service {
             self.enter(session.actor(), room).await?;
         }
         let live = self.live(room).await.map_err(|error| unavailable(&error))?.ok_or_else(CommandError::no_such_room)?;
-        let fences = live.fences();
         let access = self.enter(session.actor(), room).await?;
-        let (cursor, gap) = self.beginning(&access, command).await?;
+        self.catch_up_with(&live, &access.room).await?;
+        let again = session.has_joined(room);
+        let (cursor, gap) = if again { (access.room.head, false) } else { self.beginning(&access, command).await? };
         let ack = self.position(&access, access.room.head, gap);
-        let attached = live.attach(session, fences, |delivered| {
-            // What was delivered while the room was being read is caught up too: no entry behind it has been sent.
-            let head = access.room.head.max(delivered);
+        // What was delivered while the room was being read is caught up too: no entry behind the head has been sent.
+        let attached = live.attach(session, &access.room, again, |head| {
             let attach = Attach {
                 log: room.as_str().to_owned(),
                 room: room.public().to_owned(),
@@ -60,11 +57,12 @@ impl Service {
                 caught_up_at: head.0,
             };
             let ack = v1::Ack { data: Some(Data::Join(v1::JoinAck { seq: head.0, ..ack })) };
-            request.reply(Some(Event::Ack(ack)), Some(reply::Effect::Attach(attach)))
+            // A second join changes nothing.
+            request.reply(Some(Event::Ack(ack)), (!again).then_some(reply::Effect::Attach(attach)))
         });
         let Ok(attached) = attached else { return Ok(Err(Stale)) };
         if access.standing.member().is_some() {
-            self.roster.add(&session.user, room);
+            self.roster.add(&session.user, &live.log);
         }
         if attached.came && room.owner().is_none() {
             let (session, room) = (std::sync::Arc::clone(session), room.clone());

@@ -9,11 +9,14 @@ use salon_core::ports::{Change, Idempotency, News, Original, StoreError, Written
 use salon_core::rules::{Action, Actor, authorise};
 use salon_core::{ClientId, CommandError, Epoch, ErrorCode, MessageId, RoomId, Seq, Timestamp, UserId};
 use salon_proto::v1;
+use serde_json::Value;
 
 use super::room_id;
 use crate::append::{Draft, unexpected};
 use crate::{Identity, Service, unavailable};
 
+/// Levels of arrays and objects in `extra`: every JSON library can read that many.
+const EXTRA_DEPTH_MAX: usize = 32;
 /// Bytes of the keyed hash that are kept of a body.
 const BODY_HASH_BYTES: usize = 16;
 
@@ -26,9 +29,9 @@ impl Service {
         self.message(by.actor(), command).await
     }
 
-    pub(super) async fn message(&self, by: Actor<'_>, command: v1::SendMessage) -> Result<v1::MessageAck, CommandError> {
+    pub(super) async fn message(&self, by: Actor<'_>, mut command: v1::SendMessage) -> Result<v1::MessageAck, CommandError> {
         let room = room_id(&command.room, by.user)?;
-        self.check_body(&command)?;
+        self.check_body(&mut command)?;
         let reply_to = command.reply_to.as_deref().map(MessageId::parse).transpose();
         let reply_to = reply_to.map_err(CommandError::bad_id("reply_to"))?;
         let idempotency = self.idempotency(&command)?;
@@ -54,7 +57,9 @@ impl Service {
         }
     }
 
-    fn check_body(&self, command: &v1::SendMessage) -> Result<(), CommandError> {
+    /// Checks what does not depend on the room, and writes `extra` in one form: it goes into everybody's frames, and a
+    /// retry through another JSON library has to be the same body.
+    fn check_body(&self, command: &mut v1::SendMessage) -> Result<(), CommandError> {
         let limits = &self.parts.config.limits;
         check_content(&command.content, limits.content_bytes_max)?;
         if !command.attachments.is_empty() {
@@ -64,10 +69,17 @@ impl Service {
         if extra.len() > limits.extra_bytes_max {
             return Err(CommandError::too_large("extra", format!("extra has at most {} bytes", limits.extra_bytes_max)));
         }
-        if serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(extra).is_err() {
-            return Err(CommandError::invalid("extra", "extra is a JSON object"));
+        match serde_json::from_str::<Value>(extra) {
+            Ok(value) if !value.is_object() => Err(CommandError::invalid("extra", "extra is a JSON object")),
+            Ok(value) if depth(&value) > EXTRA_DEPTH_MAX => {
+                Err(CommandError::invalid("extra", format!("extra nests at most {EXTRA_DEPTH_MAX} levels deep")))
+            }
+            Ok(value) => {
+                command.extra = Some(value.to_string());
+                Ok(())
+            }
+            Err(error) => Err(CommandError::invalid("extra", format!("extra is not JSON that everybody can read: {error}"))),
         }
-        Ok(())
     }
 
     /// The client's name for the message, with a keyed hash of what it says: a store that is read by somebody else
@@ -127,7 +139,7 @@ impl Service {
         let visible = |entry: &salon_core::Entry| {
             entry.seq >= access.visible_from() && crate::print::message(entry).is_some_and(|message| !message.deleted)
         };
-        if found.iter().any(visible) { Ok(()) } else { Err(CommandError::invalid("reply_to", "there is no such message")) }
+        if found.iter().any(visible) { Ok(()) } else { Err(no_such_quote()) }
     }
 
     /// The members of the room that are meant by an `@` in the text.
@@ -212,4 +224,17 @@ fn acknowledge(room: &RoomId, epoch: &Epoch, seq: Seq, id: &MessageId, at: Times
         timestamp: at.to_string(),
         duplicate,
     }
+}
+
+fn no_such_quote() -> CommandError {
+    CommandError { field: Some("reply_to"), ..CommandError::new(ErrorCode::NotFound, "there is no such message") }
+}
+
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(fields) => fields.values().map(depth).max(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }

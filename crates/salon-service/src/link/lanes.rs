@@ -23,6 +23,10 @@ use crate::{Service, unavailable};
 const COMMAND_MS_MAX: u64 = 9_500;
 const COMMAND_TIME_MAX: Duration = Duration::from_millis(COMMAND_MS_MAX);
 
+/// Commands that a session may have pending here, in relation to what its client may have in flight: the gateway sends
+/// the next one as soon as it has a reply, a moment before the lane is done with the command.
+const PENDING_FACTOR: usize = 2;
+
 /// A command to be answered.
 #[derive(Clone, Copy)]
 pub(crate) struct Request<'a> {
@@ -70,7 +74,8 @@ impl Service {
             return refuse(&CommandError::new(ErrorCode::Unauthenticated, "this session has ended"));
         };
         let room = command.frame.as_ref().and_then(|frame| frame.command.as_ref()).and_then(|c| lane_of(c, &session.user));
-        match session.queue(room.clone(), command, self.parts.config.limits.commands_in_flight_max) {
+        let pending_max = self.parts.config.limits.commands_in_flight_max * PENDING_FACTOR;
+        match session.queue(room.clone(), command, pending_max) {
             Queued::Run(command) => self.spawn(|service| async move { service.run_lane(session, room, *command).await }),
             Queued::Waits => {}
             Queued::TooMany => refuse(&CommandError::new(ErrorCode::RateLimited, "too many commands in flight")),

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
+use salon_proto::link::frames::Reply;
 use salon_proto::link::service_frame::Frame;
-use salon_proto::v1::entry::Body;
+use salon_proto::v1::{ack::Data, entry::Body, server_frame::Event};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -114,19 +115,27 @@ fn weight(frame: &Frame) -> usize {
         )
         | None => 0,
     };
+    let entries = |entries: &[salon_proto::v1::Entry]| entries.iter().map(|e| FRAME_BYTES + entry(e)).sum();
     let content = match frame {
         Frame::Entry(log_entry) => log_entry.entry.as_ref().map_or(0, entry),
-        Frame::Block(block) => block.entries.iter().map(|e| FRAME_BYTES + entry(e)).sum(),
+        Frame::Block(block) => entries(&block.entries),
+        Frame::Reply(reply) => page(reply).map_or(0, entries),
         Frame::Api(response) => response.body.len(),
         Frame::Opened(_)
         | Frame::Refused(_)
-        | Frame::Reply(_)
         | Frame::RoomEvent(_)
         | Frame::SessionEvent(_)
         | Frame::End(_)
         | Frame::Detach(_) => 0,
     };
     FRAME_BYTES + content
+}
+
+/// The messages of a page of history: no other reply is large.
+fn page(reply: &Reply) -> Option<&[salon_proto::v1::Entry]> {
+    let Some(Event::Ack(ack)) = &reply.frame.as_ref()?.event else { return None };
+    let Some(Data::History(page)) = &ack.data else { return None };
+    Some(&page.messages)
 }
 
 #[cfg(test)]

@@ -118,8 +118,9 @@ impl Service {
         match self.joined_rooms(&session.user).await {
             Ok(rooms) => {
                 for (room, epoch, head) in rooms {
-                    self.track(&room, epoch, head).await;
-                    self.roster.add(&session.user, &room);
+                    // The log's own copy of its name: one for everybody.
+                    let live = self.track(&room, epoch, head).await;
+                    self.roster.add(&session.user, &live.log);
                 }
                 self.tell_presence(&session.user).await;
             }

@@ -96,16 +96,19 @@ impl Service {
 
     /// The log was restored or made anew: who listens has to join again and is told of the gap then.
     fn epoch_changed(&self, live: &Arc<LiveLog>, head: &Head) {
-        let listeners = live.state.lock().listeners.all();
+        let listeners = {
+            let mut state = live.state.lock();
+            state.epoch = Some(head.epoch.clone());
+            (state.head, state.target, state.fence) = (head.seq, head.seq, Seq::START);
+            state.early.clear();
+            // From now on nobody attaches to what is over.
+            state.listeners.all()
+        };
+        live.access.forget();
+        live.progress.notify_waiters();
         for session in listeners {
             self.close_session(&session, LOG_CHANGED, "the room goes on under another epoch");
         }
-        live.access.forget();
-        let mut state = live.state.lock();
-        state.epoch = Some(head.epoch.clone());
-        state.head = head.seq;
-        state.target = head.seq;
-        state.early.clear();
     }
 
     /// The room was deleted: nobody listens to it any more.
@@ -120,6 +123,7 @@ impl Service {
             }
             state.listeners.expel(&live.log, None);
         }
+        self.logs.remove(live);
         self.roster.remove_room(&live.log);
         let live = Arc::clone(live);
         self.spawn(|service| async move { service.drop_log(&live).await });

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use salon_core::{RoomId, Seq, UserId};
+use salon_core::{CommandError, Room, RoomId, Seq, UserId};
 use salon_proto::link::service_frame::Frame;
 use smallvec::SmallVec;
 
-use super::LiveLog;
+use super::{LiveLog, State};
 use crate::Service;
 use crate::link::Link;
 use crate::session::{Session, SessionKey};
@@ -69,6 +69,10 @@ impl Listeners {
         self.sessions.range(range).map(|(_, session)| Arc::clone(session)).collect()
     }
 
+    fn has_session(&self, session: &Session) -> bool {
+        self.sessions.contains_key(&(session.user.clone(), session.key))
+    }
+
     fn has(&self, user: &UserId) -> bool {
         self.sessions.range((user.clone(), 0)..=(user.clone(), SessionKey::MAX)).next().is_some()
     }
@@ -90,17 +94,34 @@ impl Listeners {
     }
 }
 
+impl State {
+    /// Whether the gateways still have to be given entries that were there when the room was read.
+    fn is_behind(&self, room: &Room) -> bool {
+        !self.gone && self.epoch.as_ref() == Some(&room.epoch) && self.head < room.head
+    }
+
+    /// Whether what was decided on this reading of the room still holds: nobody's membership has ended since.
+    fn bears_out(&self, room: &Room) -> bool {
+        !self.gone && self.epoch.as_ref() == Some(&room.epoch) && self.fence <= room.head && room.head <= self.head
+    }
+}
+
 impl LiveLog {
-    /// Lets a session listen. `reply` gets the head of what the gateways were given and makes the frame that says so;
-    /// it is sent before any entry behind that head.
+    /// Lets a session listen behind the head, if the decision made on `room` still holds. `again`: it is expected to
+    /// listen already, and only asks where it stands. `reply` gets the head and makes the frame that says so; it is
+    /// sent before any entry behind that head.
+    ///
+    /// To every gateway a log is one stream, and this is a place in it: what is in front of the reply was delivered
+    /// before, every entry behind the head follows, and a fence behind the reply is a fence for this session.
     pub(crate) fn attach(
         &self,
         session: &Arc<Session>,
-        fences: u64,
+        room: &Room,
+        again: bool,
         reply: impl FnOnce(Seq) -> Frame,
     ) -> Result<Attached, Stale> {
         let mut state = self.state.lock();
-        if state.gone || state.fences != fences {
+        if !state.bears_out(room) || state.listeners.has_session(session) != again {
             return Err(Stale);
         }
         if !session.enter(&self.log) {
@@ -111,6 +132,17 @@ impl LiveLog {
         state.listeners.add(session);
         session.link.outbox.send(reply(state.head));
         Ok(Attached { came })
+    }
+
+    /// Returns when the gateways were given everything that was there when the room was read, or never will be.
+    async fn has_caught_up_with(&self, room: &Room) {
+        loop {
+            let progress = self.progress.notified();
+            if !self.state.lock().is_behind(room) {
+                return;
+            }
+            progress.await;
+        }
     }
 
     /// What is ephemeral, for everybody who listens. `make` gets the session that is left out, on its own link.
@@ -124,6 +156,31 @@ impl LiveLog {
 }
 
 impl Service {
+    /// Sees to it that the gateways are given everything that was there when the room was read: entries that ended
+    /// memberships before that are behind them then, whatever the bus has lost.
+    pub(crate) async fn catch_up_with(&self, live: &Arc<LiveLog>, room: &Room) -> Result<(), CommandError> {
+        let (known, start) = {
+            let mut state = live.state.lock();
+            let known = state.epoch.as_ref() == Some(&room.epoch);
+            if known {
+                state.target = state.target.max(room.head);
+            }
+            (known, state.start_pump())
+        };
+        if start {
+            self.start_pump(live);
+        }
+        if !known {
+            // The log may go on under another epoch.
+            self.compare_heads(std::slice::from_ref(&live.log)).await;
+        }
+        tokio::select! {
+            biased;
+            () = self.stopping.cancelled() => Err(CommandError::unavailable("the server is about to stop")),
+            () = live.has_caught_up_with(room) => Ok(()),
+        }
+    }
+
     /// Ends the listening of a session. True if it was the person's last one that listened to this log.
     pub(crate) fn detach(&self, session: &Session, log: &RoomId) -> bool {
         let Some(live) = self.logs.get(log) else { return false };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use salon_core::ports::{BusMessage, BusSink, StoreError, Topic};
 use salon_core::{Entry, EntryBody, Epoch, RoomId, Seq};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
 
 use crate::Service;
@@ -32,6 +32,8 @@ pub(crate) struct LiveLog {
     pub(crate) log: RoomId,
     pub(crate) access: AccessCache,
     state: Mutex<State>,
+    /// The head has moved, or nobody can attach any more.
+    progress: Notify,
     /// Set once the bus is followed and the head is known.
     ready: OnceCell<()>,
 }
@@ -48,8 +50,8 @@ struct State {
     /// Somebody runs the pump.
     pumping: bool,
     listeners: Listeners,
-    /// Entries that ended somebody's membership, counted: who decided to attach before such an entry decides again.
-    fences: u64,
+    /// The last entry up to the head that ended somebody's membership: who decided to attach before it decides again.
+    fence: Seq,
     /// Nobody can attach any more: another live log takes this one's place, or the room is gone.
     gone: bool,
     /// When the log was last needed or written to.
@@ -65,21 +67,22 @@ impl LiveLog {
             early: BTreeMap::new(),
             pumping: false,
             listeners: Listeners::default(),
-            fences: 0,
+            fence: Seq::START,
             gone: false,
             touched: Instant::now(),
         };
-        Self { log, access: AccessCache::default(), state: Mutex::new(state), ready: OnceCell::new() }
+        Self {
+            log,
+            access: AccessCache::default(),
+            state: Mutex::new(state),
+            progress: Notify::new(),
+            ready: OnceCell::new(),
+        }
     }
 
-    /// How often memberships have ended so far, as far as the gateways know.
-    pub(crate) fn fences(&self) -> u64 {
-        self.state.lock().fences
-    }
-
-    /// How far the gateways were given the log.
-    pub(crate) fn head(&self) -> Seq {
-        self.state.lock().head
+    #[cfg(test)]
+    pub(crate) fn is_heard_by(&self, user: &salon_core::UserId) -> bool {
+        !self.state.lock().listeners.of(user).is_empty()
     }
 
     pub(crate) fn has_listeners(&self) -> bool {
@@ -195,7 +198,7 @@ impl Service {
 
     /// Makes a log live for the sake of people who are there, its head being known well enough: an older head only
     /// means that the next entry shows a hole.
-    pub(crate) async fn track(&self, log: &RoomId, epoch: Epoch, head: Seq) {
+    pub(crate) async fn track(&self, log: &RoomId, epoch: Epoch, head: Seq) -> Arc<LiveLog> {
         let live = self.logs.get_or_insert(log);
         live.ready
             .get_or_init(|| async {
@@ -203,6 +206,7 @@ impl Service {
                 self.begin_log(&live, epoch, head);
             })
             .await;
+        live
     }
 
     fn begin_log(&self, live: &Arc<LiveLog>, epoch: Epoch, head: Seq) {
@@ -241,6 +245,7 @@ impl Service {
     /// heads are compared: what fell between is found.
     async fn drop_log(&self, live: &Arc<LiveLog>) {
         live.state.lock().gone = true;
+        live.progress.notify_waiters();
         self.logs.remove(live);
         self.parts.bus.unfollow(Topic::Log(live.log.clone())).await;
         if self.logs.get(&live.log).is_some() {

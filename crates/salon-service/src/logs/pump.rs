@@ -68,6 +68,7 @@ impl LiveLog {
             }
             Some(_) | None => {}
         }
+        self.progress.notify_waiters();
         for entry in entries {
             state.target = state.target.max(entry.seq);
             state.early.insert(entry.seq, Arc::new(entry));
@@ -87,6 +88,7 @@ impl LiveLog {
                 self.expel(&mut state, target, entry.seq);
             }
         }
+        self.progress.notify_waiters();
     }
 
     fn send_entry(&self, state: &State, print: v1::Entry) {
@@ -99,9 +101,10 @@ impl LiveLog {
         first.outbox.send(frame(print));
     }
 
-    /// Behind the entry that says so, somebody gets nothing more of this log.
+    /// Behind the entry that says so, somebody gets nothing more of this log. Whoever listens was attached at the head
+    /// of that time (see [`LiveLog::attach`]), so none of them rests on a membership that began behind this entry.
     fn expel(&self, state: &mut State, target: &UserId, fence: Seq) {
-        state.fences += 1;
+        state.fence = fence;
         for link in state.listeners.links() {
             link.outbox.send(Frame::Detach(DetachMember {
                 log: self.log.as_str().to_owned(),

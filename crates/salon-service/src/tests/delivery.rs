@@ -198,6 +198,100 @@ async fn nobody_writes_after_a_ban_that_was_committed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_removed_while_joining_is_not_left_listening() {
+    for delay_ms in 0..12 {
+        let salon = Salon::open().await;
+        let gateway = salon.gateway();
+        let (owner, bob) = (salon.person("Olga").await, salon.person("Bob").await);
+        let room = salon.room(&owner, "den", RoomKind::Private).await;
+        let olga = salon.device(&owner).await;
+        olga.joins("den").await;
+        salon.change(&owner, &room, &bob, MemberChange::Invited).await;
+        salon.change(&bob, &room, &bob, MemberChange::Joined).await;
+        let device = Device::open(&gateway, &bob).await;
+        let slow = std::time::Duration::from_millis(3);
+        salon.store.set_faults(salon_store::Faults { read_delay: Some(Box::new(move || slow)), ..Default::default() });
+        let joins = async {
+            passes(delay_ms).await;
+            device.reply(device.sends(Command::Join(join("den")), Some(1))).await
+        };
+        let (_, reply) = tokio::join!(salon.change(&owner, &room, &bob, MemberChange::Banned), joins);
+        gateway.settles().await;
+        let serial = reply.serial;
+        let log = salon.service.logs.get(&room).unwrap();
+        assert!(!log.is_heard_by(bob.id()), "{delay_ms}");
+        let seen = gateway.seen.lock();
+        let at = |line: &str| seen.order.iter().position(|other| other == line);
+        if reply.effect.is_some() {
+            assert!(at(&format!("detach {}", bob.id())) > at(&format!("reply {serial}")), "{delay_ms} {:?}", seen.order);
+        }
+    }
+}
+
+/// The simulation counts on it: the same schedule gives the same frames in the same order.
+#[test]
+fn what_happens_twice_alike_is_told_twice_alike() {
+    let trace = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let salon = Salon::open().await;
+            let gateway = salon.gateway();
+            let mut people = Vec::new();
+            for n in 0..10 {
+                people.push(salon.guest_of(&gateway, &format!("P{n}"), "general").await.1);
+            }
+            let slow = std::time::Duration::from_millis(2);
+            salon.store.set_faults(salon_store::Faults::slow_writes(slow));
+            for n in 0..100 {
+                people[n % 7].sends(Command::Message(message("general", &n.to_string())), Some(1));
+                if n % 9 == 0 {
+                    people[n % 10].sends(Command::Part(v1::Part { room: "general".into() }), Some(2));
+                }
+            }
+            passes(15_000).await;
+            gateway.take();
+            let seen = gateway.seen.lock();
+            format!("{:?} {:?} {:?}", seen.order, seen.entries, seen.room_events)
+        })
+    };
+    assert_eq!(trace(), trace());
+}
+
+/// On real threads and in real time: what is said at once by many is heard by all in one order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_voices_are_heard_in_one_order() {
+    const VOICES: usize = 8;
+    const MESSAGES_EACH: usize = 100;
+    let salon = Salon::open().await;
+    let gateways = [salon.gateway(), salon.gateway()];
+    let mut people = Vec::new();
+    for n in 0..VOICES {
+        people.push(salon.guest_of(&gateways[n % 2], &format!("P{n}"), "general").await.1);
+    }
+    let mut serials = Vec::new();
+    for n in 0..MESSAGES_EACH {
+        for device in &people {
+            serials.push((device, device.sends(Command::Message(message("general", &n.to_string())), Some(1))));
+        }
+        if n % 32 == 31 {
+            let (device, serial) = serials[serials.len() - 1];
+            device.reply(serial).await;
+        }
+    }
+    for (device, serial) in serials {
+        let reply = device.reply(serial).await;
+        assert!(matches!(reply.frame.unwrap().event, Some(v1::server_frame::Event::Ack(_))));
+    }
+    let head = (VOICES + VOICES * MESSAGES_EACH) as u64;
+    for gateway in &gateways {
+        let last = |seen: &mut Seen| seen.entries.last().is_some_and(|e| e.entry.as_ref().unwrap().seq == head).then_some(());
+        gateway.until(last).await;
+        let seqs: Vec<u64> = gateway.seen.lock().entries.iter().map(|e| e.entry.as_ref().unwrap().seq).collect();
+        assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn parting_detaches_every_connection_of_the_person() {
     let salon = Salon::open().await;
     let (here, there) = (salon.gateway(), salon.gateway());

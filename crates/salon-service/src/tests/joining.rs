@@ -101,6 +101,9 @@ async fn newcomers_begin_at_their_membership_where_the_room_says_so() {
     device.joins("club").await;
     let secret = device.says("club", "secret").await;
     let newcomer = Device::open(&gateway, &bob).await;
+    // Before one comes there is nothing to see at all.
+    let query = v1::GetHistory { room: "club".into(), ..v1::GetHistory::default() };
+    assert_eq!(newcomer.history(query).await.messages.len(), 0);
     let (ack, attach) = newcomer.tries_to_join(since("club", &secret.epoch, 1)).await;
     assert_eq!((ack.gap, ack.seq, attach.unwrap().cursor), (true, 3, 3));
     // Nor in pages, nor as what is replied to.

@@ -108,9 +108,12 @@ async fn what_is_no_message_is_refused_with_the_field() {
         (v1::SendMessage { client_id: Some(String::new()), ..good() }, "invalid client_id"),
         (v1::SendMessage { client_id: Some("x".repeat(65)), ..good() }, "invalid client_id"),
         (v1::SendMessage { reply_to: Some("m_x".into()), ..good() }, "invalid reply_to"),
-        (v1::SendMessage { reply_to: Some("m_10000000000".into()), ..good() }, "invalid reply_to"),
+        (v1::SendMessage { reply_to: Some("m_10000000000".into()), ..good() }, "not_found reply_to"),
         (v1::SendMessage { attachments: vec!["f_1".into()], ..good() }, "invalid attachments"),
         (v1::SendMessage { extra: Some("[1]".into()), ..good() }, "invalid extra"),
+        (v1::SendMessage { extra: Some(r#"{"a":"\ud800"}"#.into()), ..good() }, "invalid extra"),
+        (v1::SendMessage { extra: Some(r#"{"a":1e999}"#.into()), ..good() }, "invalid extra"),
+        (v1::SendMessage { extra: Some(format!("{{\"a\":{}1{}}}", "[".repeat(40), "]".repeat(40))), ..good() }, "invalid extra"),
         (v1::SendMessage { extra: Some(format!("{{\"a\":\"{}\"}}", "x".repeat(4096))), ..good() }, "too_large extra"),
     ] {
         let said = format!("{bad:?}");

@@ -138,7 +138,7 @@ async fn commands_beyond_the_limit_are_refused_and_the_others_answered() {
     let gateway = salon.gateway();
     let (_, ann) = salon.guest_of(&gateway, "Ann", "general").await;
     salon.store.set_faults(salon_store::Faults::slow_writes(std::time::Duration::from_millis(5)));
-    let serials: Vec<u64> = (0..70).map(|n| ann.sends(Command::Message(message("general", &n.to_string())), Some(n))).collect();
+    let serials: Vec<u64> = (0..134).map(|n| ann.sends(Command::Message(message("general", &n.to_string())), Some(n))).collect();
     let mut refused = 0;
     for serial in serials {
         refused += usize::from(matches!(ann.reply(serial).await.frame.unwrap().event, Some(Event::Error(_))));

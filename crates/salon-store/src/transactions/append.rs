@@ -47,9 +47,13 @@ pub(crate) fn append<R: Rows>(rows: &mut R, write: &Write) -> Result<Written, R:
         idempotency: idempotency(write),
     };
     let entry = push(rows, &mut room, &draft, body(&checked))?;
-    let changes_access = matches!(checked, Checked::Member(_) | Checked::Room(_));
+    let takes_access_away = match &checked {
+        Checked::Member(transition) => transition.may_take_access_away(),
+        Checked::Room(_) => true,
+        Checked::Message(_) | Checked::Edit { .. } | Checked::Delete { .. } | Checked::React { .. } | Checked::Notice(_) => false,
+    };
     take_effect(rows, &mut room, write, &entry, checked)?;
-    if changes_access {
+    if takes_access_away {
         room.access.0 += 1;
     }
     rows.update_room(&room)?;

@@ -14,6 +14,10 @@ pub(super) struct Transition {
 }
 
 impl Transition {
+    pub(super) fn may_take_access_away(&self) -> bool {
+        self.change.may_take_access_away()
+    }
+
     pub(super) fn body(&self) -> EntryBody {
         EntryBody::Member { target: self.target.clone(), change: self.change, role: self.role }
     }

@@ -16,8 +16,10 @@ pub(super) fn deliver<R: Rows>(rows: &mut R, about: &Entry, news: &[News]) -> Re
             News::RoomRemoved { to } => (to, EntryBody::RoomRemoved { room }),
             News::Mention { to } => {
                 let EntryBody::Message(message) = &about.body else { continue };
-                // Membership is looked at here, in the transaction: nobody hears of a room that they have just left.
-                if !matches!(rows.membership(&room, to)?, Some(Membership::Member(_))) {
+                // Looked at here, in the transaction: nobody hears of a room that they have just left, nor of what they
+                // have just said themselves.
+                let Some(Membership::Member(seat)) = rows.membership(&room, to)? else { continue };
+                if seat.read >= about.seq {
                     continue;
                 }
                 rows.add_mention(&room, to, about.seq)?;

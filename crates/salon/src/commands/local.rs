@@ -2,12 +2,12 @@
 
 use std::io::Read;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use salon_core::ports::{Accounts, User};
-use salon_core::{HistoryPolicy, RoomKind};
+use salon_core::{HistoryPolicy, RoomId, RoomKind};
 use salon_service::auth::Auth;
 use salon_service::commands::CreateRoom;
-use salon_service::{Identity, Service};
+use salon_service::{Identity, Service, create_unowned_room};
 
 use crate::cli::{RoomCreate, TokenCreate, UserAdd};
 use crate::wiring::Engine;
@@ -47,7 +47,7 @@ pub(crate) async fn create_room(arguments: RoomCreate) -> anyhow::Result<()> {
 
 async fn create_room_in(engine: &Engine, name: &str, title: Option<String>, private: bool) -> anyhow::Result<String> {
     let Some(user) = first_admin(&*engine.parts.store).await? else {
-        anyhow::bail!("a room needs an owner, and there is no administrator yet: salon user add EMAIL --admin --password-stdin");
+        return create_unowned(engine, name, title.unwrap_or_default(), private).await;
     };
     let service = Service::start(engine.parts.clone()).await?;
     let new = CreateRoom {
@@ -60,6 +60,18 @@ async fn create_room_in(engine: &Engine, name: &str, title: Option<String>, priv
     let created = service.create_room(&Identity { user, login: None, expires_at: None }, new).await;
     service.stop().await;
     Ok(created.with_context(|| format!("the room {name:?} was not created"))?.0.room)
+}
+
+/// Before there is an administrator: a public room is everybody's, a private one would be nobody's.
+async fn create_unowned(engine: &Engine, name: &str, title: String, private: bool) -> anyhow::Result<String> {
+    if private {
+        bail!("nobody could enter it: create an administrator first, with salon user add EMAIL --admin --password-stdin");
+    }
+    let id = RoomId::parse_slug(name).with_context(|| format!("{name:?} is no name of a room"))?;
+    if !create_unowned_room(&engine.parts, id, title).await? {
+        bail!("there is a room {name:?} already");
+    }
+    Ok(name.to_owned())
 }
 
 async fn first_admin(store: &(impl Accounts + ?Sized)) -> anyhow::Result<Option<User>> {

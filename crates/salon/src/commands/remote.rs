@@ -1,5 +1,7 @@
 //! `salon tail|send`: a client of a running server, like any other.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use salon_client::{Client, ClientConfig, ConnectionState, Credential, Event, Events, JoinFrom};
 use salon_proto::v1::entry::Body;
@@ -9,9 +11,15 @@ use salon_proto::{json, v1};
 use crate::cli::{Remote, Send, Tail};
 use crate::config::BadConfig;
 
+/// A script gets its error after this long; once it was connected, a client tries for as long as it runs.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(crate) async fn tail(arguments: Tail) -> anyhow::Result<()> {
     let (client, mut events) = connect(&arguments.remote).await?;
-    client.join_from(&arguments.room, JoinFrom::Last(arguments.last)).await.with_context(|| format!("cannot join {:?}", arguments.room))?;
+    client
+        .join_from(&arguments.room, JoinFrom::Last(arguments.last))
+        .await
+        .with_context(|| format!("cannot join {:?}", arguments.room))?;
     while let Some(event) = events.next().await {
         match event {
             Event::Entry(entry) if arguments.json => {
@@ -40,7 +48,10 @@ pub(crate) async fn tail(arguments: Tail) -> anyhow::Result<()> {
 pub(crate) async fn send(arguments: Send) -> anyhow::Result<()> {
     let (client, mut events) = connect(&arguments.remote).await?;
     let sending = async {
-        client.join_from(&arguments.room, JoinFrom::Last(0)).await.with_context(|| format!("cannot join {:?}", arguments.room))?;
+        client
+            .join_from(&arguments.room, JoinFrom::Last(0))
+            .await
+            .with_context(|| format!("cannot join {:?}", arguments.room))?;
         client.say(&arguments.room, &arguments.text).await.context("the message was not acknowledged")
     };
     // Events nobody reads would hold up the answers behind them.
@@ -57,10 +68,18 @@ pub(crate) async fn send(arguments: Send) -> anyhow::Result<()> {
 
 async fn connect(remote: &Remote) -> anyhow::Result<(Client, Events)> {
     let Some(token) = remote.token.clone() else {
-        return Err(BadConfig::new("SALON_TOKEN", "", "set it to an access token: export SALON_TOKEN=$(salon token create EMAIL)").into());
+        return Err(BadConfig::new(
+            "SALON_TOKEN",
+            "",
+            "set it to an access token: export SALON_TOKEN=$(salon token create EMAIL)",
+        )
+        .into());
     };
     let url = websocket_url(&remote.url)?;
-    Client::connect(ClientConfig::new(url, Credential::Token(token))).await.with_context(|| format!("cannot connect to {}", remote.url))
+    let connecting = Client::connect(ClientConfig::new(url, Credential::Token(token)));
+    let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+    let connected = connected.with_context(|| format!("nobody answers at {}: does the server run there?", remote.url))?;
+    connected.with_context(|| format!("cannot connect to {}", remote.url))
 }
 
 /// `http://host/path` → `ws://host/path/ws`.

@@ -11,7 +11,8 @@ use salon_gateway::{Gateway, GatewayConfig, http};
 use salon_proto::link;
 use salon_service::Service;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,13 +21,17 @@ use crate::config::{BadConfig, Settings, unknown_variables};
 use crate::open_files;
 use crate::wiring::Engine;
 
-/// What is left of the time for draining goes to closing the store, at least this much.
+/// Where draining has used up its time, what is left to end has this much more.
+const END_TIMEOUT: Duration = Duration::from_millis(200);
+/// Closing the database moves what was written last into it; a start after that has nothing to recover.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let settings = settings.complete()?;
     settings.check()?;
     warn_about(&settings);
+    // From here on a signal is a wish to end in order, whatever has been started by then.
+    let signals = Signals::listen()?;
     let listeners = listen(&settings.http_addrs()).await?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let first = *addresses.first().context("there is no listener")?;
@@ -45,9 +50,9 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     banner::print(language, &public_url, &addresses);
     println!("salon ready http=http://{first} metrics=http://{first}/metrics");
 
-    let ended = wait_for_the_end(&*engine.parts.store).await;
+    let ended = wait_for_the_end(signals, &*engine.parts.store).await;
     server.drain(Duration::from_secs(settings.drain_s())).await;
-    if tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
         tracing::error!("the database took too long to close; the next start recovers");
     }
     ended
@@ -73,15 +78,25 @@ async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     Ok(listeners)
 }
 
-/// SIGTERM and Ctrl-C end in order; a store that cannot be trusted ends with an error (G1).
-async fn wait_for_the_end(store: &dyn Store) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+/// A signal ends in order; a store that cannot be trusted ends with an error (G1).
+async fn wait_for_the_end(mut signals: Signals, store: &dyn Store) -> anyhow::Result<()> {
     tokio::select! {
         biased;
         reason = store.failed() => Err(anyhow::anyhow!("the store has failed and nothing more can be promised: {reason}")),
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+        _ = signals.terminate.recv() => Ok(()),
+        _ = signals.interrupt.recv() => Ok(()),
     }
 }
 
@@ -104,7 +119,7 @@ impl Server {
             heartbeat: Duration::from_millis(u64::from(engine.parts.config.heartbeat_ms)),
             ..GatewayConfig::default()
         };
-        let gateway = Gateway::start(config, gateway_end, engine.parts.rng.clone());
+        let gateway = Gateway::start(config, gateway_end, engine.parts.clock.clone(), engine.parts.rng.clone());
         let stopping = CancellationToken::new();
         let ops = Arc::new(Operations { service: service.clone() });
         let front = Front::new(http_config(settings, engine, origins)?, gateway.clone(), ops, page(), stopping.clone());
@@ -114,6 +129,7 @@ impl Server {
     /// Lets clients go, then ends everything; all of it within the limit, whatever peers do.
     async fn drain(&self, limit: Duration) {
         tracing::info!(limit_s = limit.as_secs(), "draining");
+        let deadline = Instant::now() + limit;
         self.gateway.drain(limit).await;
         self.stopping.cancel();
         self.tasks.close();
@@ -122,7 +138,7 @@ impl Server {
             self.service.stop().await;
             self.tasks.wait().await;
         };
-        if tokio::time::timeout(CLOSE_TIMEOUT, ending).await.is_err() {
+        if timeout_at(deadline.max(Instant::now() + END_TIMEOUT), ending).await.is_err() {
             tracing::warn!("something did not end in time; it is left behind");
         }
     }
@@ -130,7 +146,9 @@ impl Server {
 
 fn http_config(settings: &Settings, engine: &Engine, origins: &[String]) -> anyhow::Result<HttpConfig> {
     let parse = |origin: &String| {
-        origin.parse::<Origin>().map_err(|error| BadConfig::new("origin", origin, format!("{error}; write https://HOST or http://HOST:PORT")))
+        origin
+            .parse::<Origin>()
+            .map_err(|error| BadConfig::new("origin", origin, format!("{error}; write https://HOST or http://HOST:PORT")))
     };
     let default = HttpLimits::default();
     let wanted = settings.connections_max.unwrap_or(default.connections_max);

@@ -9,8 +9,17 @@ use crate::cli::{Arguments, Example};
 
 /// Read from the environment or the file only, because other people see command lines.
 const SECRETS: [(&str, &str); 1] = [("metrics_token", "Who presents this as a bearer token may read the metrics from afar.")];
-/// Variables of `tail` and `send`, which are no settings of a server.
-const OTHER_VARIABLES: [&str; 4] = ["SALON_TOKEN", "SALON_URL", "SALON_LOG", "SALON_LOG_FORMAT"];
+/// Variables that are no settings of this role: those of `tail` and `send`, the log's, other roles'.
+const OTHER_VARIABLES: [&str; 8] = [
+    "SALON_TOKEN",
+    "SALON_URL",
+    "SALON_LOG",
+    "SALON_LOG_FORMAT",
+    "SALON_LINK_SECRET",
+    "SALON_LINK_SECRET_FILE",
+    "SALON_METRICS_ADDR",
+    "SALON_SERVICE_URL",
+];
 
 /// The text of `.env.example` or `salon.example.toml`.
 pub(crate) fn example(format: Example) -> String {

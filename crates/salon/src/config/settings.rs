@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use salon_core::limits::Limits;
-use salon_gateway::GatewayConfig;
 use salon_service::{RoomCreation, ServiceConfig, SignupPolicy};
 use serde::Deserialize;
 
@@ -51,7 +50,7 @@ pub(crate) struct Settings {
     /// Life of an access token of a login, in seconds.
     #[arg(long, env = "SALON_ACCESS_TOKEN_S", value_name = "SECONDS", help_heading = "Who")]
     pub(crate) access_token_s: Option<u32>,
-    /// Life of a login that is not used, in days.
+    /// Life of a login, in days.
     #[arg(long, env = "SALON_LOGIN_DAYS", value_name = "DAYS", help_heading = "Who")]
     pub(crate) login_days: Option<u32>,
     /// Who presents this as a bearer token may read the metrics from afar. Environment or file only.
@@ -195,8 +194,8 @@ impl Settings {
                 default.commands_in_flight_max,
                 1,
             )?,
-            message_burst: self.message_burst.unwrap_or(default.message_burst).max(1),
-            messages_per_s: self.messages_per_s.unwrap_or(default.messages_per_s).max(1),
+            message_burst: at_least("message_burst", self.message_burst, default.message_burst, 1)?,
+            messages_per_s: at_least("messages_per_s", self.messages_per_s, default.messages_per_s, 1)?,
             rooms_per_connection_max: at_least(
                 "rooms_per_connection_max",
                 self.rooms_per_connection_max,
@@ -231,6 +230,9 @@ impl Settings {
     /// Everything that can be wrong with the values, without opening anything.
     pub(crate) fn check(&self) -> Result<(), BadConfig> {
         self.database()?;
+        at_least("connections_max", self.connections_max, 1, 1)?;
+        at_least("connections_per_ip_max", self.connections_per_ip_max, 1, 1)?;
+        at_least("retention_days", self.retention_days, 1, 1)?;
         self.service(String::new())?;
         Ok(())
     }

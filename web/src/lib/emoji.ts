@@ -1,0 +1,2 @@
+/** What one can react with in two clicks. */
+export const REACTIONS = ["👍", "❤️", "😂", "🎉", "😮", "😢", "🙏", "👀"] as const;
