@@ -120,7 +120,9 @@ impl Presence {
             () => Status::Away,
         };
         let offline = status == Status::Offline;
-        let shown = Shown { status, text: self.text.clone().filter(|_| !offline), last_seen: self.left_at.filter(|_| offline) };
+        // What the device says whose status is shown.
+        let text = self.devices.iter().filter(|d| d.status == status).find_map(|d| d.text.as_deref()).map(str::to_owned);
+        let shown = Shown { status, text, last_seen: self.left_at.filter(|_| offline) };
         if shown == self.shown {
             return None;
         }
