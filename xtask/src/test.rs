@@ -7,6 +7,9 @@ use anyhow::bail;
 use crate::prerequisites;
 use crate::program::{call, cargo, command, root};
 
+/// How long the slow reader of the black-box tests reads nothing, in seconds.
+const SLOW_READER_S: &str = "60";
+
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only the steps whose name contains this.
@@ -84,7 +87,8 @@ fn page() -> anyhow::Result<()> {
 fn blackbox() -> anyhow::Result<()> {
     cargo_run(&["build", "--package", "salon"])?;
     let salon = root().join(target()).join("debug/salon");
-    call(command(&cargo(), &["test", "--package", "salon-tests", "--lib", "--test", "blackbox"]).env("SALON_BIN", salon))
+    let mut tests = command(&cargo(), &["test", "--package", "salon-tests", "--lib", "--test", "blackbox"]);
+    call(tests.env("SALON_BIN", salon).env("SALON_SLOW_S", SLOW_READER_S))
 }
 
 fn simulation(seeds: u32) -> anyhow::Result<()> {
