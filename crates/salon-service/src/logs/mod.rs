@@ -71,13 +71,13 @@ impl LiveLog {
             gone: false,
             touched: Instant::now(),
         };
-        Self {
-            log,
-            access: AccessCache::default(),
-            state: Mutex::new(state),
-            progress: Notify::new(),
-            ready: OnceCell::new(),
-        }
+        Self { log, access: AccessCache::default(), state: Mutex::new(state), progress: Notify::new(), ready: OnceCell::new() }
+    }
+
+    /// Nothing is delivered any more, as if somebody else did it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) {
+        self.state.lock().pumping = true;
     }
 
     #[cfg(test)]
