@@ -1,6 +1,9 @@
 //! Generates the wire types from `proto/` with a compiler in pure Rust, so that nobody needs `protoc`.
 
 use std::error::Error;
+use std::path::PathBuf;
+
+use prost::Message as _;
 
 /// Messages that hold the raw JSON of the client.
 const RAW_JSON_FIELDS: [&str; 4] =
@@ -27,8 +30,13 @@ const OMITTED_WHEN_EMPTY: [&str; 12] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let public = protox::compile(["salon/v1/ws.proto"], ["proto"])?;
+    let public = protox::compile(["salon/v1/ws.proto", "salon/v1/chat.proto"], ["proto"])?;
+    // With its comments it is what reflection answers with.
+    let descriptors = PathBuf::from(std::env::var("OUT_DIR")?).join("salon.v1.bin");
+    std::fs::write(descriptors, public.encode_to_vec())?;
     let mut config = prost_build::Config::new();
+    #[cfg(feature = "grpc")]
+    config.service_generator(tonic_prost_build::configure().build_transport(false).service_generator());
     config.type_attribute(".salon.v1", "#[derive(serde::Serialize, serde::Deserialize)]");
     for message in public_messages(&public) {
         if !WITHOUT_DEFAULTS.contains(&message.as_str()) {

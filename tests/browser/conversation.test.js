@@ -43,6 +43,7 @@ test("two windows talk", async (t) => {
   await ann.deletes("hello Bob");
   await bob.message("Message deleted").waitFor();
   await bob.hearsNot("hello Bob");
+  await bob.message("a proper answer").locator(".quote", { hasText: "Message deleted" }).waitFor();
 
   await ann.member("Bob").filter({ hasText: "Online" }).waitFor();
   await bob.member("Ann").filter({ hasText: "Online" }).waitFor();
@@ -77,7 +78,10 @@ test("a direct chat, unread counts and mentions", async (t) => {
 
   await bob.goesTo("general");
   await bob.says("@Ann are you there?");
-  await ann.room(/general/i).filter({ hasText: "@1" }).waitFor();
+  await ann
+    .room(/general/i)
+    .filter({ hasText: "@1" })
+    .waitFor();
   await ann.goesTo("general");
   await ann.page.getByTestId("divider").waitFor();
   await ann.messages.locator(".mention.me", { hasText: "@Ann" }).waitFor();
@@ -112,7 +116,12 @@ test("rooms are created, found, joined and left", async (t) => {
   await ann.page.getByRole("heading", { level: 1, name: "Board" }).waitFor();
   await ann.page.getByRole("button", { name: "Invite people" }).click();
   await ann.page.locator("#people").fill("bo");
-  await ann.page.getByRole("dialog").getByRole("listitem").filter({ hasText: "Bob" }).getByRole("button", { name: "Invite" }).click();
+  await ann.page
+    .getByRole("dialog")
+    .getByRole("listitem")
+    .filter({ hasText: "Bob" })
+    .getByRole("button", { name: "Invite" })
+    .click();
   await bob.page.getByRole("region", { name: "Invitations" }).getByRole("link", { name: "Board" }).click();
   await bob.page.getByRole("button", { name: "Join", exact: true }).click();
   await bob.composer.waitFor();
@@ -122,4 +131,34 @@ test("rooms are created, found, joined and left", async (t) => {
   await bob.room("Board").waitFor({ state: "detached" });
   ann.hasNoProblems();
   bob.hasNoProblems();
+});
+
+test("an invitation is followed by somebody new, by somebody at the door and by somebody inside", async (t) => {
+  const salon = await Salon.start(t);
+  const ann = await salon.admin("Ann");
+  const bob = await salon.person("Bob", ann);
+  const cleo = await salon.person("Cleo", ann);
+  const { room } = await ann.post("rooms", { name: "board", title: "Board", kind: "private" });
+  const { url } = await ann.post(`rooms/${room}/invites`, { uses: 3 });
+
+  await bob.opens(url);
+  await bob.page.getByText("You are logged in as Bob.").waitFor();
+  await bob.page.getByRole("button", { name: "Accept" }).click();
+  await bob.page.getByRole("heading", { level: 1, name: "Board" }).waitFor();
+  await bob.composer.waitFor();
+
+  const other = await salon.window("Cleo");
+  await other.opens(url);
+  await other.page.getByRole("button", { name: "I have an account" }).click();
+  await other.logsIn();
+  await other.page.getByRole("heading", { level: 1, name: "Board" }).waitFor();
+  await other.composer.waitFor();
+  await cleo.room("Board").waitFor();
+
+  const dan = await salon.window("Dan");
+  await dan.opens(url);
+  await dan.createsAccount();
+  await dan.says("thank you for having me");
+  await bob.hears("thank you for having me");
+  for (const person of [ann, bob, cleo, other, dan]) person.hasNoProblems();
 });

@@ -64,7 +64,9 @@ async function scrollBack(list) {
   await frame();
   await frame();
   const box = list.getBoundingClientRect();
-  const watched = [...list.querySelectorAll("article")].find((article) => article.getBoundingClientRect().top > box.top + box.height / 3);
+  const watched = [...list.querySelectorAll("article")].find(
+    (article) => article.getBoundingClientRect().top > box.top + box.height / 3,
+  );
   const start = watched?.getBoundingClientRect().top ?? 0;
   let moved = 0;
   for (let n = 0; n < 12 && watched?.isConnected; n++) {

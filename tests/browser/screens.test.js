@@ -172,9 +172,17 @@ test("right-to-left text and long words stay in their place", async (t) => {
   await ann.says(word);
   await ann.says("<img src=x onerror=alert(1)> {@html '<b>no</b>'} `code`");
   await ann.hears("onerror");
-  const direction = await ann.message("مرحبا").locator(".text").evaluate((element) => getComputedStyle(element).direction);
+  const direction = await ann
+    .message("مرحبا")
+    .locator(".text")
+    .evaluate((element) => getComputedStyle(element).direction);
   assert.equal(direction, "rtl");
-  const sideways = await ann.page.evaluate(() => [...document.querySelectorAll("*")].filter((element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "auto").length);
+  const sideways = await ann.page.evaluate(
+    () =>
+      [...document.querySelectorAll("*")].filter(
+        (element) => element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === "auto",
+      ).length,
+  );
   assert.equal(sideways, 0, "nothing scrolls sideways");
   assert.ok((await ann.page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
   assert.equal(await ann.messages.locator("img, .text b").count(), 0, "text is text");

@@ -87,9 +87,8 @@ fn blackbox() -> anyhow::Result<()> {
     call(command(&cargo(), &["test", "--package", "salon-tests", "--lib", "--test", "blackbox"]).env("SALON_BIN", salon))
 }
 
-/// Optimised, because a thousand seeds are many conversations.
 fn simulation(seeds: u32) -> anyhow::Result<()> {
-    let mut tests = command(&cargo(), &["test", "--profile", "simulation", "--package", "salon-tests", "--test", "simulation"]);
+    let mut tests = command(&cargo(), &["test", "--package", "salon-tests", "--test", "simulation"]);
     call(tests.env("SALON_SEEDS", seeds.to_string()))
 }
 

@@ -43,15 +43,15 @@ pub struct Shown {
 #[derive(Debug, Clone, Default)]
 pub struct Presence {
     devices: Vec<Device>,
-    text: Option<String>,
     left_at: Option<Timestamp>,
     shown: Shown,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Device {
     key: u64,
     status: Status,
+    text: Option<Box<str>>,
 }
 
 impl Presence {
@@ -61,7 +61,7 @@ impl Presence {
         if self.devices.is_empty() {
             self.devices.reserve_exact(1);
         }
-        self.devices.push(Device { key: device, status: Status::Online });
+        self.devices.push(Device { key: device, status: Status::Online, text: None });
         self.left_at = None;
         self.settle()
     }
@@ -70,7 +70,7 @@ impl Presence {
     pub fn set(&mut self, device: u64, status: Status, text: Option<String>) -> Option<Shown> {
         let device = self.devices.iter_mut().find(|d| d.key == device)?;
         device.status = status;
-        self.text = text;
+        device.text = text.map(String::into_boxed_str);
         self.settle()
     }
 
@@ -120,7 +120,9 @@ impl Presence {
             () => Status::Away,
         };
         let offline = status == Status::Offline;
-        let shown = Shown { status, text: self.text.clone().filter(|_| !offline), last_seen: self.left_at.filter(|_| offline) };
+        // What the device says whose status is shown.
+        let text = self.devices.iter().filter(|d| d.status == status).find_map(|d| d.text.as_deref()).map(str::to_owned);
+        let shown = Shown { status, text, last_seen: self.left_at.filter(|_| offline) };
         if shown == self.shown {
             return None;
         }
@@ -143,7 +145,10 @@ mod tests {
         assert_eq!(status(ann.connect(1)), Some(Status::Online));
         assert_eq!(status(ann.connect(2)), None);
         assert_eq!(status(ann.set(1, Status::Away, None)), None);
-        assert_eq!(status(ann.set(2, Status::Busy, None)), Some(Status::Busy));
+        let busy = ann.set(2, Status::Busy, Some("in a meeting".into())).unwrap();
+        assert_eq!((busy.status, busy.text.as_deref()), (Status::Busy, Some("in a meeting")));
+        assert_eq!(ann.set(1, Status::Online, None), None, "the text goes with the status that is shown");
+        ann.set(1, Status::Away, None);
         assert_eq!(status(ann.disconnect(2, Timestamp(0))), Some(Status::Away));
     }
 

@@ -1,16 +1,30 @@
 //! Salon's wire types.
 //!
 //! [`v1`] is the client protocol, generated from `proto/salon/v1/ws.proto`; [`json`] prints and parses it for
-//! `salon.v1.json`. [`link`] is the contract between gateway and service.
+//! `salon.v1.json`. `chat.proto` is the same as gRPC; the feature `grpc` adds its server and client. [`link`] is the
+//! contract between gateway and service.
 
 pub mod json;
 pub mod link;
 
 /// The client protocol: commands, replies, entries, ephemeral events.
 #[expect(clippy::large_enum_variant, reason = "generated")]
+#[cfg_attr(
+    feature = "grpc",
+    expect(
+        unused_qualifications,
+        clippy::allow_attributes,
+        clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
+        reason = "generated"
+    )
+)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/salon.v1.rs"));
 }
+
+/// The public protocol described by itself, an encoded `FileDescriptorSet`.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/salon.v1.bin"));
 
 fn is_empty<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

@@ -26,6 +26,7 @@ pub mod auth;
 mod background;
 pub mod commands;
 mod config;
+pub mod grpc;
 pub mod http;
 mod limiter;
 mod link;

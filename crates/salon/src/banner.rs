@@ -32,7 +32,7 @@ pub(crate) fn setup_line(language: Language, link: &str) -> String {
 }
 
 /// Tells where everything is, on a terminal only.
-pub(crate) fn print(language: Language, public_url: &str, listeners: &[SocketAddr]) {
+pub(crate) fn print(language: Language, public_url: &str, listeners: &[SocketAddr], grpc: SocketAddr) {
     if !std::io::stdout().is_terminal() {
         return;
     }
@@ -46,7 +46,7 @@ pub(crate) fn print(language: Language, public_url: &str, listeners: &[SocketAdd
         println!("  {protocol:10} ws://{listener}/ws");
         println!("  {health:10} http://{listener}/readyz");
     }
-    println!();
+    println!("  {:10} http://{grpc}\n", "gRPC");
 }
 
 #[cfg(test)]

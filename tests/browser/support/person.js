@@ -19,7 +19,9 @@ export class Person {
     person.password = password;
     person.email = `${name.toLowerCase().replace(/\W+/g, ".")}@example.org`;
     await context.addInitScript(() => {
-      document.addEventListener("securitypolicyviolation", (event) => console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
+      document.addEventListener("securitypolicyviolation", (event) =>
+        console.error(`CSP violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`),
+      );
     });
     person.page = await context.newPage();
     person.page.setDefaultTimeout(WAIT_MS);
@@ -115,7 +117,9 @@ export class Person {
 
   async reacts(text, emoji) {
     await this.usesTool(text, "React");
-    await this.message(text).getByRole("button", { name: `React with ${emoji}` }).click();
+    await this.message(text)
+      .getByRole("button", { name: `React with ${emoji}` })
+      .click();
   }
 
   /** The REST side, with this person's cookie. */
@@ -168,8 +172,12 @@ export class Person {
   }
 
   async isAccessible(where) {
-    const { violations } = await new AxeBuilder({ page: this.page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]).analyze();
-    const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`);
+    const { violations } = await new AxeBuilder({ page: this.page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"])
+      .analyze();
+    const found = violations.map(
+      ({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => `  ${node.html}\n  ${node.failureSummary}`).join("\n")}`,
+    );
     assert.deepEqual(found, [], `axe, ${where}`);
   }
 
@@ -182,7 +190,8 @@ export class Person {
   async leavesEvidence(t) {
     const name = `${t.name}-${this.name}`.replace(/\W+/g, "-").toLowerCase();
     if (!this.page.isClosed()) await this.picture(`${name}-end`);
-    if (t.passed === false || t.error) t.diagnostic(`${this.name} saw: ${(await this.texts()).slice(-10).join(" | ")}; console: ${this.problems.join("; ")}`);
+    if (t.passed === false || t.error)
+      t.diagnostic(`${this.name} saw: ${(await this.texts()).slice(-10).join(" | ")}; console: ${this.problems.join("; ")}`);
   }
 }
 

@@ -27,7 +27,8 @@ function binary() {
   const root = resolve(import.meta.dirname, "../../..");
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");
   const path = process.env.SALON_BIN ?? join(target, "debug/salon");
-  if (!existsSync(path)) throw new Error(`there is no ${path}: run \`cargo build -p salon\` first, or name the program in SALON_BIN`);
+  if (!existsSync(path))
+    throw new Error(`there is no ${path}: run \`cargo build -p salon\` first, or name the program in SALON_BIN`);
   return path;
 }
 
@@ -37,6 +38,7 @@ export class Salon {
   #stderr = [];
   #browser;
   #people = [];
+  #address;
   url;
   setupLink;
 
@@ -57,7 +59,10 @@ export class Salon {
     this.#process.stderr.setEncoding("utf8").on("data", (text) => this.#stderr.push(text));
     const lines = createInterface({ input: this.#process.stdout });
     await new Promise((ready, failed) => {
-      const timer = setTimeout(() => failed(new Error(`no "salon ready" in ${READY_TIMEOUT_MS} ms\n${this.log}`)), READY_TIMEOUT_MS);
+      const timer = setTimeout(
+        () => failed(new Error(`no "salon ready" in ${READY_TIMEOUT_MS} ms\n${this.log}`)),
+        READY_TIMEOUT_MS,
+      );
       this.#process.once("exit", (code) => failed(new Error(`the server ended with ${code}\n${this.log}`)));
       lines.on("line", (line) => {
         const link = line.match(/https?:\/\/\S+\/#\/setup\/\S+/);
@@ -65,7 +70,9 @@ export class Salon {
         const http = line.match(/^salon ready .*?http=(\S+)/);
         if (http === null) return;
         clearTimeout(timer);
-        this.url = http[1];
+        this.#address = new URL(http[1]).host;
+        // Cookies belong to a host name: the one that the printed links use.
+        this.url = `http://localhost:${new URL(http[1]).port}`;
         ready();
       });
     });
@@ -84,12 +91,17 @@ export class Salon {
 
   /** Starts it again where it was. */
   async restart() {
-    await this.#serve(new URL(this.url).host);
+    await this.#serve(this.#address);
   }
 
   /** A window of its own, with nobody in it yet. `options` are those of a browser context. */
   async window(name, options = {}) {
-    const context = await this.#browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 800 }, baseURL: this.url, ...options });
+    const context = await this.#browser.newContext({
+      locale: "en-GB",
+      viewport: { width: 1280, height: 800 },
+      baseURL: this.url,
+      ...options,
+    });
     const person = await Person.at(context, name, PASSWORD);
     this.#people.push(person);
     return person;

@@ -18,9 +18,13 @@ export interface SessionInfo {
   signup: SignupPolicy;
 }
 
+/** What an invitation is good for. */
 export interface InviteInfo {
-  room?: { room: string; title?: string } | string | null;
-  admin?: boolean;
+  /** The room that it leads to; without one it leads to the server. */
+  room?: string;
+  room_title?: string;
+  invited_by?: string;
+  admin: boolean;
 }
 
 export interface Invite {
@@ -90,20 +94,16 @@ function parse(text: string): Record<string, unknown> {
 
 export const api = {
   session: () => call<SessionInfo>("GET", "session"),
-  signup: (credentials: Credentials) => call<{ user: Account }>("POST", "auth/signup", credentials),
-  login: (credentials: Credentials) => call<{ user: Account }>("POST", "auth/login", credentials),
+  signup: (credentials: Credentials) => call<{ user: Account; room?: string }>("POST", "auth/signup", credentials),
+  login: ({ email, password }: Credentials) => call<{ user: Account; room?: string }>("POST", "auth/login", { email, password }),
   logout: () => call<object>("POST", "auth/logout", {}),
   invite: (code: string) => call<InviteInfo>("GET", `invites/${encodeURIComponent(code)}`),
-  createInvite: () => call<Invite>("POST", "invites", {}),
+  acceptInvite: (code: string) => call<{ room: string }>("POST", `invites/${encodeURIComponent(code)}`, {}),
+  createInvite: (uses: number) => call<Invite>("POST", "invites", { uses }),
   createRoom: (room: { name: string; title?: string; kind: RoomKind; history?: "all" | "since_join" }) =>
     call<{ room: string }>("POST", "rooms", room),
   directRoom: (user: string) => call<{ room: string }>("POST", "rooms", { kind: "direct", user }),
-  inviteLink: (room: string) => call<Invite>("POST", `rooms/${encodeURIComponent(room)}/invites`, {}),
+  inviteLink: (room: string, uses: number) => call<Invite>("POST", `rooms/${encodeURIComponent(room)}/invites`, { uses }),
   invitePerson: (room: string, user: string) => call<object>("POST", `rooms/${encodeURIComponent(room)}/invites`, { user }),
   people: (prefix: string) => call<{ users: Person[] }>("GET", `users?limit=8&prefix=${encodeURIComponent(prefix)}`),
 };
-
-/** The room that an invitation leads to. */
-export function roomOfInvite(invite: InviteInfo): string | undefined {
-  return typeof invite.room === "string" ? invite.room : (invite.room?.room ?? undefined);
-}

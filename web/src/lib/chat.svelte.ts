@@ -12,6 +12,8 @@ import { RoomView, type Surroundings } from "./room.svelte";
 
 /** Rooms that stay joined after one has gone elsewhere, so that coming back is instant. */
 const ROOMS_JOINED_MAX = 10;
+/** The public room that exists from the first start of a server. */
+const FIRST_ROOM = "general";
 const ROOMS_PAGE = 200;
 /** Pages of the list of rooms that are read. */
 const ROOMS_PAGES_MAX = 10;
@@ -39,6 +41,7 @@ export class Chat implements Surroundings {
   contentBytesMax = $state(16 * 1024);
   readonly rooms = new SvelteMap<string, RoomSummary>();
   roomsLoaded = $state(false);
+  #firstRoomTried = false;
   open = $state.raw<RoomView | null>(null);
   /** The room of the address, which may be one that cannot be opened. */
   openId = $state<string | null>(null);
@@ -47,13 +50,11 @@ export class Chat implements Surroundings {
   #views: RoomView[] = [];
   #mePosition: Position | null = null;
   #meCaughtUp = false;
-  /** The room that an accepted invitation leads to. */
-  #expected: string | null = null;
   #refreshTimer: Timer | null = null;
   #stopEffects: () => void;
 
   readonly #list = $derived([...this.rooms.values()].sort((a, b) => a.title.localeCompare(b.title, i18n.locale)));
-  readonly #mine = $derived(this.#list.filter((room) => room.role !== "none" && room.role !== "invited"));
+  readonly #mine = $derived(this.#list.filter((room) => this.#belongs(room.room)));
   readonly memberRooms = $derived(this.#mine.filter((room) => room.kind !== "direct"));
   readonly directRooms = $derived(this.#mine.filter((room) => room.kind === "direct"));
   readonly invitations = $derived(this.#list.filter((room) => room.role === "invited"));
@@ -239,10 +240,16 @@ export class Chat implements Surroundings {
     for (const room of this.rooms.keys()) if (!all.has(room)) this.rooms.delete(room);
     for (const [room, summary] of all) this.rooms.set(room, this.#asSeenHere(summary));
     this.roomsLoaded = true;
-    const expected = this.#expected;
-    this.#expected = null;
-    if (expected !== null && !this.#belongs(expected)) await this.joinRoom(expected);
-    else this.show(this.openId);
+    this.show(this.openId);
+    await this.#enterFirstRoom();
+  }
+
+  /** Who belongs nowhere yet finds themselves where everybody begins. */
+  async #enterFirstRoom(): Promise<void> {
+    const belongs = [...this.rooms.keys()].some((room) => this.#belongs(room));
+    if (this.#firstRoomTried || belongs || this.rooms.get(FIRST_ROOM)?.role !== "none") return;
+    this.#firstRoomTried = true;
+    await this.joinRoom(FIRST_ROOM);
   }
 
   /** What was read in this window may not have reached the server yet: of a room in view, the view knows better. */
@@ -253,18 +260,20 @@ export class Chat implements Surroundings {
     return { ...summary, unread: known.unread, mentions: known.mentions };
   }
 
-  /** The person has accepted an invitation into this room: there is no need to ask again. */
-  expect(room: string): void {
-    this.#expected = room;
+  /** There is a room more than this window knows of. */
+  async roomAdded(): Promise<void> {
+    try {
+      await this.refreshRooms();
+    } catch (error) {
+      // A lost connection reads the list again when it is back.
+      if (!(error instanceof CommandFailed)) throw error;
+    }
   }
 
   #refreshSoon(): void {
     this.#refreshTimer ??= systemClock.after(REFRESH_MS, () => {
       this.#refreshTimer = null;
-      this.refreshRooms().catch((error: unknown) => {
-        // A lost connection reads the list again when it is back.
-        if (!(error instanceof CommandFailed)) throw error;
-      });
+      void this.roomAdded();
     });
   }
 
@@ -281,7 +290,7 @@ export class Chat implements Surroundings {
 
   #belongs(room: string): boolean {
     const role = this.rooms.get(room)?.role;
-    return role !== undefined && role !== "none" && role !== "invited";
+    return role === "owner" || role === "moderator" || role === "member";
   }
 
   /** Becomes a member where that takes nothing but the wish. */

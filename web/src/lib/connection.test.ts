@@ -24,7 +24,13 @@ class FakeSocket implements SocketLike {
 
   welcomes(): void {
     const limits = { frame_bytes: 65536, content_bytes: 16384, commands_in_flight: 64 };
-    this.says("welcome", { session: "s", user: { id: "u_a", name: "Ann" }, heartbeat_ms: 25_000, limits, me: { epoch: "e", seq: 0 } });
+    this.says("welcome", {
+      session: "s",
+      user: { id: "u_a", name: "Ann" },
+      heartbeat_ms: 25_000,
+      limits,
+      me: { epoch: "e", seq: 0 },
+    });
   }
 
   dies(code = 1006): void {
@@ -89,7 +95,11 @@ describe("a command", () => {
   it("is refused by the error with its id", async () => {
     world.socket.welcomes();
     const answer = world.connection.request("ping", {});
-    world.socket.says("error", { code: "rate_limited", message: "slow", retryable: true, retry_after_ms: 70 }, world.socket.sent[0]?.id);
+    world.socket.says(
+      "error",
+      { code: "rate_limited", message: "slow", retryable: true, retry_after_ms: 70 },
+      world.socket.sent[0]?.id,
+    );
     await expect(answer).rejects.toMatchObject({ code: "rate_limited", retryAfterMs: 70, retryable: true });
     expect(world.errors).toEqual([]);
   });

@@ -13,8 +13,8 @@ export interface Person {
 }
 
 export type RoomKind = "public" | "private" | "direct";
-/** `invited` and `none` are how one stands to a room that one does not belong to yet. */
-export type Role = "owner" | "moderator" | "member" | "invited" | "none";
+/** `invited`, `banned` and `none` are how one stands to a room that one does not belong to yet. */
+export type Role = "owner" | "moderator" | "member" | "invited" | "banned" | "none";
 export type Status = "online" | "away" | "busy" | "offline";
 
 export interface Quote {
@@ -81,9 +81,7 @@ type Tagged<Map> = { [Name in keyof Map]: { event: Name; data: Map[Name] } }[key
 
 /** A durable thing in a room's log. `unknown` has a position that has to be counted, and nothing else for us. */
 export type Entry =
-  | Tagged<EntryData>
-  | { event: "read"; data: EntryHeader & { about: About } }
-  | { event: "unknown"; data: EntryHeader };
+  Tagged<EntryData> | { event: "read"; data: EntryHeader & { about: About } } | { event: "unknown"; data: EntryHeader };
 
 export interface Welcome {
   session: string;

@@ -126,7 +126,10 @@ export class RoomView {
     const since = this.#timeline.position;
     const last = Math.min(FIRST_MESSAGES_MAX, Math.max(FIRST_MESSAGES_MIN, unread + 20));
     try {
-      const ack = await this.#around.connection.request("join", since === null ? { room: this.id, last } : { room: this.id, since });
+      const ack = await this.#around.connection.request(
+        "join",
+        since === null ? { room: this.id, last } : { room: this.id, since },
+      );
       this.#joined(ack);
       return true;
     } catch (error) {
@@ -372,7 +375,10 @@ export class RoomView {
     this.#typingTimers.delete(user);
     const others = this.typing.filter((one) => one.user !== user);
     if (typing) {
-      this.#typingTimers.set(user, this.#clock.after(TYPING_EXPIRES_MS, () => this.#setTyping(user, name, false)));
+      this.#typingTimers.set(
+        user,
+        this.#clock.after(TYPING_EXPIRES_MS, () => this.#setTyping(user, name, false)),
+      );
       this.typing = [...others, { user, name }];
     } else if (others.length !== this.typing.length) {
       this.typing = others;

@@ -1,10 +1,7 @@
 // Where in the page one is: the part of the address behind `#`. The server never sees it, so codes may stand there.
 
 export type Route =
-  | { name: "home" }
-  | { name: "setup"; code: string }
-  | { name: "invite"; code: string }
-  | { name: "room"; room: string };
+  { name: "home" } | { name: "setup"; code: string } | { name: "invite"; code: string } | { name: "room"; room: string };
 
 export function parseRoute(hash: string): Route {
   const [name, value] = hash.replace(/^#?\/?/, "").split("/");

@@ -8,7 +8,15 @@ const MINUTE = 60_000;
 
 function message(seq: number, user: string, minutes: number, more: Partial<ChatMessage> = {}): ChatMessage {
   const at = NOON + minutes * MINUTE;
-  const fixed = { clientId: undefined, replyTo: undefined, mentions: [], edited: false, deleted: false, reactions: [], asOf: seq };
+  const fixed = {
+    clientId: undefined,
+    replyTo: undefined,
+    mentions: [],
+    edited: false,
+    deleted: false,
+    reactions: [],
+    asOf: seq,
+  };
   return { kind: "message", seq, id: `m_${seq}`, user, name: user, at, content: "", ...fixed, ...more };
 }
 
@@ -39,7 +47,13 @@ it("starts a group at an answer, after a happening and on a new day", () => {
     what: { kind: "member", target: "b", targetName: "b", change: "joined" },
   };
   const quote = { id: "m_1", user: "a", name: "a", excerpt: "" };
-  const lines = [message(1, "a", 0), message(2, "a", 1, { replyTo: quote }), joined, message(4, "a", 3), message(5, "a", 24 * 60)];
+  const lines = [
+    message(1, "a", 0),
+    message(2, "a", 1, { replyTo: quote }),
+    joined,
+    message(4, "a", 3),
+    message(5, "a", 24 * 60),
+  ];
   expect(heads({ lines })).toEqual([true, true, false, true, true]);
   expect(rows({ lines }).map((row) => row.newDay)).toEqual([true, false, false, false, true]);
 });

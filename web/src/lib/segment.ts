@@ -2,6 +2,9 @@
 
 import type { EntryData, MessageData, Quote, Reaction } from "./protocol";
 
+/** Characters of a message that are shown where it is quoted; the server cuts there, too. */
+export const EXCERPT_CHARS_MAX = 120;
+
 export interface ChatMessage {
   kind: "message";
   seq: number;
@@ -27,7 +30,9 @@ export interface Happening {
   at: number;
   user: string;
   name: string;
-  what: { kind: "member"; target: string; targetName: string; change: "joined" | "left" | "removed" | "banned" } | { kind: "title"; title: string };
+  what:
+    | { kind: "member"; target: string; targetName: string; change: "joined" | "left" | "removed" | "banned" }
+    | { kind: "title"; title: string };
 }
 
 export type Line = ChatMessage | Happening;
@@ -119,11 +124,24 @@ export class Segment {
   }
 
   change(entry: ChangeEntry, self: string): boolean {
+    const quotes = entry.event === "react" ? false : this.#requote(entry);
     const index = this.find(entry.data.id);
     const line = this.lines[index];
-    if (line?.kind !== "message") return false;
+    if (line?.kind !== "message") return quotes;
     const next = changed(line, entry, self);
     this.lines[index] = next;
-    return next !== line;
+    return quotes || next !== line;
+  }
+
+  /** What was deleted must not live on where it was quoted, nor what was corrected. */
+  #requote(entry: Exclude<ChangeEntry, { event: "react" }>): boolean {
+    const excerpt = entry.event === "delete" ? "" : [...entry.data.content].slice(0, EXCERPT_CHARS_MAX).join("");
+    let found = false;
+    for (const [index, line] of this.lines.entries()) {
+      if (line.kind !== "message" || line.replyTo?.id !== entry.data.id || line.replyTo.excerpt === excerpt) continue;
+      this.lines[index] = { ...line, replyTo: { ...line.replyTo, excerpt } };
+      found = true;
+    }
+    return found;
   }
 }

@@ -24,11 +24,23 @@ class Session {
     }
   }
 
-  async enter(how: "login" | "signup", credentials: Credentials): Promise<void> {
-    const { user } = await api[how](credentials);
-    // Somebody else may have been here before, in this very window.
-    this.#end();
-    this.#settle({ ...this.info, user, setup: false });
+  /** Returns the room that the invitation led to, if there was one. */
+  async enter(how: "login" | "signup", credentials: Credentials): Promise<string | undefined> {
+    const { user, room } = await api[how](credentials);
+    try {
+      if (how === "signup" || credentials.invite === undefined) return room;
+      return (await api.acceptInvite(credentials.invite)).room;
+    } finally {
+      // Whatever becomes of the invitation, the person is in.
+      this.#settle({ ...this.info, user, setup: false });
+    }
+  }
+
+  /** Somebody who is inside follows an invitation. */
+  async accept(invite: string): Promise<string> {
+    const { room } = await api.acceptInvite(invite);
+    await this.chat?.roomAdded();
+    return room;
   }
 
   async logOut(): Promise<void> {

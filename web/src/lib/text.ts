@@ -1,6 +1,7 @@
 // What a message says, cut into pieces that a template can print. No HTML is ever made of it.
 
-export type Piece = { kind: "text"; text: string } | { kind: "link"; text: string; href: string } | { kind: "mention"; text: string; me: boolean };
+export type Piece =
+  { kind: "text"; text: string } | { kind: "link"; text: string; href: string } | { kind: "mention"; text: string; me: boolean };
 
 // A link ends before the punctuation that ends its sentence.
 const LINK = /https?:\/\/[^\s<>"]+[^\s<>"'.,;:!?)\]}»…]/giu;
@@ -30,7 +31,10 @@ function mentions(text: string, names: readonly Name[]): Piece[] {
   if (names.length === 0 || !text.includes("@")) return [{ kind: "text", text }];
   // The longest name first: "@Ann Lee" is not "@Ann" with a word behind it.
   const longest = [...names].sort((a, b) => b.text.length - a.text.length).slice(0, NAMES_MAX);
-  const pattern = new RegExp(`(?<![\\p{L}\\p{N}])@(?:${longest.map((name) => escape(name.text)).join("|")})(?![\\p{L}\\p{N}])`, "giu");
+  const pattern = new RegExp(
+    `(?<![\\p{L}\\p{N}])@(?:${longest.map((name) => escape(name.text)).join("|")})(?![\\p{L}\\p{N}])`,
+    "giu",
+  );
   const found: Piece[] = [];
   let end = 0;
   for (const match of text.matchAll(pattern)) {
@@ -50,7 +54,9 @@ function escape(text: string): string {
 
 /** True for up to three emoji and nothing else: those are shown large. */
 export function isEmojiOnly(content: string): boolean {
-  return /^(?:\s*(?:\p{Regional_Indicator}{2}|\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\uFE0F|\u200D\p{Extended_Pictographic})*)\s*){1,3}$/u.test(content);
+  return /^(?:\s*(?:\p{Regional_Indicator}{2}|\p{Extended_Pictographic}(?:\p{Emoji_Modifier}|\uFE0F|\u200D\p{Extended_Pictographic})*)\s*){1,3}$/u.test(
+    content,
+  );
 }
 
 /** The bytes that a text takes in UTF-8, which is what the server counts. */
@@ -76,7 +82,10 @@ export function slugOf(title: string): string {
 
 /** Up to two letters that stand for a name. */
 export function initials(name: string): string {
-  const words = name.trim().split(/[\s._-]+/u).filter((word) => word !== "");
+  const words = name
+    .trim()
+    .split(/[\s._-]+/u)
+    .filter((word) => word !== "");
   const first = [...(words[0] ?? "?")][0] ?? "?";
   const last = words.length > 1 ? ([...(words.at(-1) ?? "")][0] ?? "") : "";
   return (first + last).toLocaleUpperCase();

@@ -127,6 +127,15 @@ describe("changes to a message", () => {
     expect(only(timeline).reactions).toEqual([]);
   });
 
+  it("reach those who quote it", () => {
+    const quote = { id: "m_1", user: "u_bob", name: "bob", excerpt: "message 1" };
+    timeline.apply(message(2, { reply_to: quote }));
+    timeline.apply(edit(3, 1, "better"));
+    expect(timeline.lines[1]).toMatchObject({ replyTo: { excerpt: "better" } });
+    timeline.apply(deletion(4, 1));
+    expect(timeline.lines[1]).toMatchObject({ content: "message 2", replyTo: { excerpt: "" } });
+  });
+
   it("replace the line, so that a list sees them", () => {
     const before = only(timeline);
     timeline.apply(edit(2, 1, "better"));

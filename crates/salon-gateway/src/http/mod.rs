@@ -6,6 +6,7 @@ mod admission;
 mod api;
 mod assets;
 mod config;
+mod cors;
 mod credentials;
 mod handshake;
 mod ops;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::peer::Peer;
 use super::respond::{self, Body};
 use super::upgrade::{self, Handover};
-use super::{Front, api, assets, credentials, ops};
+use super::{Front, api, assets, cors, credentials, ops};
 
 pub(super) async fn route(front: &Front, peer: Peer, handover: &Handover, request: Request<Incoming>) -> Response<Body> {
     let began = Instant::now();
@@ -20,7 +20,14 @@ pub(super) async fn route(front: &Front, peer: Peer, handover: &Handover, reques
         "/readyz" => ops::readyz(front, &head).await,
         "/metrics" => ops::service_metrics(front, peer, &head),
         "/ws-metrics" => ops::gateway_metrics(front, peer, &head),
-        path if path == "/api" || path.starts_with("/api/") => api::forward(front, client, &head, body).await,
+        path if path == "/api" || path.starts_with("/api/") => match cors::preflight(front, &head) {
+            Some(answer) => answer,
+            None => {
+                let mut answer = api::forward(front, client, &head, body).await;
+                cors::allow(front, &head.headers, answer.headers_mut());
+                answer
+            }
+        },
         _ => assets::answer(front, &head),
     };
     respond::secure(response.headers_mut());

@@ -184,7 +184,7 @@ impl Session {
     pub(crate) fn listens(&self, config: &GatewayConfig) -> bool {
         match self.phase {
             Phase::AwaitHello(_) => true,
-            Phase::Open => self.pending.len() < config.limits.commands_in_flight_max,
+            Phase::Open => self.pending.has_room(config.limits.commands_in_flight_max),
             Phase::Opening(_) | Phase::Finishing { .. } => false,
             // Whatever comes is thrown away, until the peer's close frame.
             Phase::Closing { .. } => true,
@@ -238,7 +238,11 @@ impl Session {
         match self.dialect.parse_text(text) {
             Ok(frame) => {
                 self.serials += 1;
-                self.pending.push(self.serials, frame.id, cx.now.after(cx.config.reply_timeout));
+                let large = matches!(
+                    frame.command,
+                    Some(client_frame::Command::History(_) | client_frame::Command::Rooms(_) | client_frame::Command::Members(_))
+                );
+                self.pending.push(self.serials, frame.id, cx.now.after(cx.config.reply_timeout), large);
                 let command = Command { session: self.number, serial: self.serials, frame: Some(frame) };
                 out.to_service.push(gateway_frame::Frame::Command(command));
             }

@@ -18,19 +18,23 @@ struct Waiting {
     serial: u64,
     id: Option<i64>,
     deadline: Moment,
+    /// Its answer may fill most of what may wait for a client.
+    large: bool,
 }
 
 impl Pending {
-    pub(super) fn len(&self) -> usize {
-        self.commands.len()
+    /// Whether another command may be read. While a large answer is under way nothing is: what comes back for a
+    /// pipeline of pages would not fit into what may wait for one client.
+    pub(super) fn has_room(&self, commands_max: usize) -> bool {
+        self.commands.len() < commands_max && !self.commands.iter().any(|waiting| waiting.large)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.commands.is_empty()
     }
 
-    pub(super) fn push(&mut self, serial: u64, id: Option<i64>, deadline: Moment) {
-        self.commands.push_back(Waiting { serial, id, deadline });
+    pub(super) fn push(&mut self, serial: u64, id: Option<i64>, deadline: Moment, large: bool) {
+        self.commands.push_back(Waiting { serial, id, deadline, large });
     }
 
     /// False where the command is not known any more.

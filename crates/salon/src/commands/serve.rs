@@ -10,8 +10,10 @@ use salon_gateway::http::{Assets, Check, Front, HttpConfig, HttpLimits, MetricsT
 use salon_gateway::{Gateway, GatewayConfig, http};
 use salon_proto::link;
 use salon_service::Service;
+use salon_service::grpc::GrpcConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,16 +22,20 @@ use crate::config::{BadConfig, Settings, unknown_variables};
 use crate::open_files;
 use crate::wiring::Engine;
 
-/// What is left of the time for draining goes to closing the store, at least this much.
+/// Where draining has used up its time, what is left to end has this much more.
+const END_TIMEOUT: Duration = Duration::from_millis(200);
+/// Closing the database moves what was written last into it; a start after that has nothing to recover.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let settings = settings.complete()?;
     settings.check()?;
-    warn_about(&settings);
+    warn_about_variables();
     // From here on a signal is a wish to end in order, whatever has been started by then.
     let signals = Signals::listen()?;
-    let listeners = listen(&settings.http_addrs()).await?;
+    let listeners = listen(&settings.http_addrs(), "http_addr").await?;
+    let grpc = listen(&[settings.grpc_addr()], "grpc_addr").await?;
+    let grpc_addr = grpc.first().context("there is no gRPC listener")?.local_addr()?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let first = *addresses.first().context("there is no listener")?;
     let origins = settings.origins(first);
@@ -44,31 +50,36 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     for listener in listeners {
         server.tasks.spawn(http::serve(listener, server.front.clone()));
     }
-    banner::print(language, &public_url, &addresses);
-    println!("salon ready http=http://{first} metrics=http://{first}/metrics");
+    for listener in grpc {
+        let config = GrpcConfig {
+            origins: origins.clone(),
+            drain_timeout: Duration::from_secs(settings.drain_s()),
+            ..GrpcConfig::default()
+        };
+        server.tasks.spawn(salon_service::grpc::serve(listener, server.service.clone(), config, server.draining.clone()));
+    }
+    banner::print(language, &public_url, &addresses, grpc_addr);
+    println!("salon ready http=http://{first} grpc=http://{grpc_addr} metrics=http://{first}/metrics");
 
     let ended = wait_for_the_end(signals, &*engine.parts.store).await;
     server.drain(Duration::from_secs(settings.drain_s())).await;
-    if tokio::time::timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
+    if timeout(CLOSE_TIMEOUT, engine.close()).await.is_err() {
         tracing::error!("the database took too long to close; the next start recovers");
     }
     ended
 }
 
-fn warn_about(settings: &Settings) {
+fn warn_about_variables() {
     for name in unknown_variables() {
         tracing::warn!(%name, "nothing reads this variable; .env.example lists those that exist");
     }
-    if settings.grpc_addr.is_some() {
-        tracing::warn!("this version serves no gRPC yet; grpc_addr is ignored");
-    }
 }
 
-async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+async fn listen(addresses: &[SocketAddr], key: &str) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::with_capacity(addresses.len());
     for address in addresses {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            BadConfig::new("http_addr", address, format!("cannot listen there: {error}; choose another address or port"))
+            BadConfig::new(key, address, format!("cannot listen there: {error}; choose another address or port"))
         })?;
         listeners.push(listener);
     }
@@ -103,6 +114,8 @@ struct Server {
     gateway: Arc<Gateway>,
     front: Arc<Front>,
     tasks: TaskTracker,
+    /// Ends the streams of programs, when browsers are told to come back later.
+    draining: CancellationToken,
     stopping: CancellationToken,
 }
 
@@ -120,12 +133,14 @@ impl Server {
         let stopping = CancellationToken::new();
         let ops = Arc::new(Operations { service: service.clone() });
         let front = Front::new(http_config(settings, engine, origins)?, gateway.clone(), ops, page(), stopping.clone());
-        Ok(Self { service, gateway, front, tasks: TaskTracker::new(), stopping })
+        Ok(Self { service, gateway, front, tasks: TaskTracker::new(), draining: CancellationToken::new(), stopping })
     }
 
     /// Lets clients go, then ends everything; all of it within the limit, whatever peers do.
     async fn drain(&self, limit: Duration) {
         tracing::info!(limit_s = limit.as_secs(), "draining");
+        let deadline = Instant::now() + limit;
+        self.draining.cancel();
         self.gateway.drain(limit).await;
         self.stopping.cancel();
         self.tasks.close();
@@ -134,7 +149,7 @@ impl Server {
             self.service.stop().await;
             self.tasks.wait().await;
         };
-        if tokio::time::timeout(CLOSE_TIMEOUT, ending).await.is_err() {
+        if timeout_at(deadline.max(Instant::now() + END_TIMEOUT), ending).await.is_err() {
             tracing::warn!("something did not end in time; it is left behind");
         }
     }

@@ -1,7 +1,7 @@
 //! Every key of the configuration. One struct is the command line, the environment and the file at once, so that the
 //! three cannot differ.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{BadConfig, file};
 
 const DEFAULT_HTTP_ADDR: &str = "127.0.0.1:8080";
+const DEFAULT_GRPC_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 const DEFAULT_DRAIN_S: u64 = 10;
 
 #[derive(Debug, Clone, Default, PartialEq, Args, Deserialize)]
@@ -27,7 +28,7 @@ pub(crate) struct Settings {
     /// Listen for HTTP and WebSocket here; port 0 means any free port. Repeatable.
     #[arg(long, env = "SALON_HTTP_ADDR", value_name = "ADDR:PORT", value_delimiter = ',', help_heading = "Where")]
     pub(crate) http_addr: Vec<SocketAddr>,
-    /// Reserved for gRPC, which this version does not serve yet.
+    /// Listen for gRPC here; port 0 means any free port.
     #[arg(long, env = "SALON_GRPC_ADDR", value_name = "ADDR:PORT", help_heading = "Where")]
     pub(crate) grpc_addr: Option<SocketAddr>,
     /// The database: sqlite:PATH; salon.db in the data directory unless told.
@@ -147,6 +148,10 @@ impl Settings {
 
     pub(crate) fn http_addrs(&self) -> Vec<SocketAddr> {
         if self.http_addr.is_empty() { DEFAULT_HTTP_ADDR.parse().into_iter().collect() } else { self.http_addr.clone() }
+    }
+
+    pub(crate) fn grpc_addr(&self) -> SocketAddr {
+        self.grpc_addr.unwrap_or(DEFAULT_GRPC_ADDR)
     }
 
     pub(crate) fn drain_s(&self) -> u64 {

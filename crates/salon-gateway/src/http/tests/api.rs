@@ -48,6 +48,23 @@ async fn cookies_are_carried_only_for_our_own_pages() {
 }
 
 #[tokio::test]
+async fn pages_of_allowed_origins_may_ask_with_tokens() {
+    let site = Site::usual().await;
+    let preflight = "OPTIONS /api/v1/tickets HTTP/1.1\nAccess-Control-Request-Method: POST\nOrigin: ";
+    let answer = site.exchange(&format!("{preflight}{ORIGIN}"), b"").await;
+    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (204, ORIGIN));
+    assert!(answer.header("access-control-allow-headers").contains("authorization"));
+    assert!(site.sessions.calls.lock().is_empty(), "the service is not asked");
+    let answer = site.exchange(&format!("POST /api/v1/tickets HTTP/1.1\nOrigin: {ORIGIN}"), b"").await;
+    assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (ORIGIN, "Origin"));
+    assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+    for other in ["http://evil.test", "null"] {
+        let answer = site.exchange(&format!("{preflight}{other}"), b"").await;
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{other}");
+    }
+}
+
+#[tokio::test]
 async fn a_trusted_proxy_tells_the_client_s_address() {
     let site = Site::start(HttpConfig { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..config() }, None).await;
     site.exchange("GET /api/v1/me HTTP/1.1\nX-Forwarded-For: 203.0.113.1, 192.0.2.1", b"").await;
