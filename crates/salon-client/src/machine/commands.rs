@@ -135,6 +135,15 @@ impl Commands {
         self.held.insert((now + wait, id));
     }
 
+    /// What was decided about a room meanwhile takes the place of a resumption that waits to be sent: later it would
+    /// begin where the room no longer stands, or enter a room that was left.
+    pub(crate) fn forget_resumption(&mut self, room: &str) {
+        self.all.retain(|_, pending| match (&pending.origin, &pending.frame.command) {
+            (Origin::Resume, Some(Command::Join(join))) => pending.sent || join.room != room,
+            (Origin::Resume | Origin::Application(_), _) => true,
+        });
+    }
+
     /// Everything that has to happen by `now`: what was held is ready again, what is too old fails.
     pub(crate) fn tick(&mut self, now: Instant) {
         while let Some((until, id)) = self.held.first().copied().filter(|(until, _)| *until <= now) {

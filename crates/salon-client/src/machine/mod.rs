@@ -256,8 +256,9 @@ impl Machine {
             (Some(Command::Join(join)), Some(ack::Data::Join(joined))) => {
                 let resumed = matches!(pending.origin, Origin::Resume);
                 self.rooms.joined(join, joined, &mut self.events, resumed);
+                self.commands.forget_resumption(&join.room);
             }
-            (Some(Command::Leave(v1::Leave { room }) | Command::Part(v1::Part { room })), _) => self.rooms.remove(room),
+            (Some(Command::Leave(v1::Leave { room }) | Command::Part(v1::Part { room })), _) => self.left(room),
             (Some(_) | None, _) => {}
         }
         pending.finish(Ok(ack));
@@ -279,7 +280,7 @@ impl Machine {
                 self.events.push_back(Event::Lost { room: join.room.clone(), error: error.clone() });
             }
             (Some(Command::Leave(leave)), _) if pending.was_repeated() => {
-                self.rooms.remove(&leave.room);
+                self.left(&leave.room);
                 let left = commands::left(&leave.room);
                 return pending.finish(Ok(left));
             }
@@ -289,6 +290,11 @@ impl Machine {
             (Some(_) | None, _) => {}
         }
         pending.finish(Err(Error::Refused(error)));
+    }
+
+    fn left(&mut self, room: &str) {
+        self.rooms.remove(room);
+        self.commands.forget_resumption(room);
     }
 
     fn entry(&mut self, entry: v1::Entry) {

@@ -210,6 +210,29 @@ fn repeated_entries_are_dropped_and_missing_ones_announced() {
 }
 
 #[test]
+fn a_resumption_that_waits_gives_way_to_what_the_application_does() {
+    let (join, leave) = (v1::Join { room: "r".into(), ..Default::default() }, v1::Leave { room: "r".into() });
+    for command in [Command::Join(join), Command::Leave(leave)] {
+        let mut it = Conversation::welcomed();
+        it.joins("r", 1);
+        it.reconnects();
+        let resumption = it.sent()[0].1;
+        it.error(resumption, "unavailable", true);
+        let mut answer = it.asks(command.clone());
+        let id = it.sent()[0].1;
+        if let Command::Join(_) = command {
+            it.acks_join(id, "r", 5, false);
+        } else {
+            it.hears(Sent::Ack(commands::left("r")), Some(id));
+        }
+        assert!(answer.try_recv().unwrap().is_ok());
+        it.removed("r", 6);
+        it.passes(Duration::from_secs(10));
+        assert_eq!(it.sent_names(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_refused_resumption_is_a_gap() {
     let mut it = Conversation::welcomed();
     it.joins("r", 10);

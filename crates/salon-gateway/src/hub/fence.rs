@@ -10,10 +10,14 @@ use crate::moment::Moment;
 const PIECES_MAX: usize = 16;
 
 impl Hub {
-    /// Writes what can be written at once, up to the fence, and takes the log away from everybody whom it names.
+    /// Writes what can be written at once, up to the fence, and takes the log away from everybody whom it names. Who
+    /// was attached at the fence or behind it has come back since, and stays.
     pub(crate) fn fence(&mut self, fence: &DetachMember, now: Moment) {
         let Some((key, room)) = self.room_mut(&fence.log) else { return };
-        let named = |place: &usize| fence.user.is_empty() || room.members[*place].connection.belongs_to(&fence.user);
+        let named = |place: &usize| {
+            let member = &room.members[*place];
+            fence.user.is_empty() || (member.caught_up_at < fence.fence && member.connection.belongs_to(&fence.user))
+        };
         let places: Vec<usize> = (0..room.members.len()).filter(named).collect();
         let mut shut_out = Vec::with_capacity(places.len());
         for place in places {

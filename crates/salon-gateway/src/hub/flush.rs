@@ -170,7 +170,9 @@ impl Room {
             let (id, encoding) = (member.connection.id, member.connection.encoding());
             let spared = self.events.as_ref().is_some_and(|events| events.spare(id));
             let alike = |(shared, piece): &&(Encoding, Piece)| *shared == encoding && piece.from == member.cursor;
-            let ready = shared.as_ref().filter(|_| !spared && !member.waiting && member.caught_up_at == super::TOLD);
+            // Who still catches up may be fed further than the others.
+            let usual = !spared && member.told;
+            let ready = shared.as_ref().filter(|_| usual && !member.waiting);
             let outcome = if let Some((_, piece)) = ready.filter(alike) {
                 self.offer(place, piece, tools)
             } else {
@@ -180,7 +182,7 @@ impl Room {
                     Some(Next::Nothing) => Outcome::Current,
                     Some(Next::Piece(piece)) => {
                         let outcome = self.offer(place, &piece, tools);
-                        if !spared && !piece.caught_up {
+                        if usual {
                             shared = Some((encoding, piece));
                         }
                         outcome
@@ -211,7 +213,7 @@ impl Room {
             Next::Nothing => Piece::new(cursor),
             Next::Piece(piece) => piece,
         };
-        if let Some(events) = self.events.as_ref().filter(|_| piece.to == self.head) {
+        if let Some(events) = self.events.as_ref().filter(|_| piece.to >= self.head) {
             events.collect(id, encoding, &mut piece);
         }
         Some(if piece.is_empty() { Next::Nothing } else { Next::Piece(piece) })

@@ -33,7 +33,7 @@ use crate::registry::ConnectionId;
 use crate::session::{Close, code};
 use budget::{Budget, Kept};
 use catch_up::Reads;
-use room::{Flushing, Member, Outcome, Room, TOLD, Tools};
+use room::{Flushing, Member, Outcome, Room, Tools};
 use unclaimed::Unclaimed;
 
 /// How often it is counted who is behind.
@@ -159,18 +159,12 @@ impl Hub {
         if Room::seat(key, &listener.seats).is_some() {
             return;
         }
-        let unheard = room.head < attach.caught_up_at;
-        if unheard {
-            room.skip_to(attach.caught_up_at);
-        }
-        let cursor = attach.cursor.min(attach.caught_up_at);
-        let member = Member { connection: Arc::clone(connection), cursor, caught_up_at: attach.caught_up_at, waiting: false };
+        let caught_up_at = attach.caught_up_at;
+        let cursor = attach.cursor.min(caught_up_at);
+        let member = Member { connection: Arc::clone(connection), cursor, caught_up_at, told: false, waiting: false };
         listener.seats.push(Seat::new(key, room.add(member)));
         self.metrics.members.inc();
         self.serve_later(connection.id);
-        if unheard {
-            self.flush_later(key, now);
-        }
     }
 
     /// The log's room, made if there is none, or none of this epoch.

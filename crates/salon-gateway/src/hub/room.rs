@@ -16,17 +16,16 @@ use crate::dialect::Encoding;
 use crate::metrics::Metrics;
 use crate::moment::Moment;
 
-/// In [`Member::caught_up_at`]: the client has been told, or was never behind.
-pub(super) const TOLD: u64 = u64::MAX;
-
 /// A connection that listens.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) connection: Arc<Connection>,
     /// The last entry that it was sent.
     pub(super) cursor: u64,
-    /// Where it is to be told that it has caught up.
+    /// Where the service attached it: up to there it catches up, behind that it hears what the link tells.
     pub(super) caught_up_at: u64,
+    /// It was told that it has caught up.
+    pub(super) told: bool,
     /// It cannot go on before a block was read.
     pub(super) waiting: bool,
 }
@@ -46,6 +45,8 @@ pub(super) struct Room {
     /// What clients call it.
     name: Arc<str>,
     pub(super) epoch: Arc<str>,
+    /// The last entry that the link has told. Nobody hears what lies behind it only because somebody else was attached
+    /// further on: the fence of a removal comes with the entries of the link.
     pub(super) head: u64,
     pub(super) members: Vec<Member>,
     windows: [Window; Encoding::COUNT],
@@ -201,27 +202,27 @@ impl Room {
     }
 
     fn is_current(&self, place: usize) -> bool {
-        self.members[place].cursor >= self.head && self.members[place].caught_up_at == TOLD
+        self.members[place].cursor >= self.head && self.members[place].told
     }
 
     /// What to offer to a member, entries up to `limit` only.
     pub(super) fn next(&mut self, key: RoomKey, place: usize, limit: u64, tools: &mut Tools<'_>) -> Next {
         let member = &self.members[place];
         let encoding = member.connection.encoding();
-        let through = self.head.min(limit).min(member.caught_up_at);
+        let through = if member.told { self.head } else { member.caught_up_at }.min(limit);
         let mut piece = Piece::new(member.cursor);
         if member.cursor < through {
             let window = &mut self.windows[encoding.index()];
             // First of all: what is new may push out what is old.
             window.seal();
             window.report(Kept::Window(key, encoding.index()), tools.budget);
-            if window.reaches(member.cursor + 1) {
+            if member.cursor < self.head && window.reaches(member.cursor + 1) {
                 window.collect(&mut piece, through);
             } else if !self.catch_up.get_or_insert_default().collect(key, encoding, &mut piece, through, tools) {
                 return Next::Block;
             }
         }
-        if member.caught_up_at == piece.to {
+        if !member.told && member.caught_up_at == piece.to {
             let caught_up = CaughtUp { room: self.name.to_string(), seq: piece.to };
             piece.push_caught_up(encoding.print(&json::event(Event::CaughtUp(caught_up))));
         }
@@ -248,9 +249,7 @@ impl Room {
         tools.metrics.frames_out.inc_by(to - member.cursor);
         tools.metrics.bytes_out.inc_by(bytes as u64);
         member.cursor = to;
-        if caught_up {
-            member.caught_up_at = TOLD;
-        }
+        member.told |= caught_up;
         match () {
             () if bytes < piece.bytes() => Outcome::Blocked,
             () if self.is_current(place) => Outcome::Current,

@@ -274,6 +274,48 @@ fn behind_a_fence_nothing_is_sent_and_up_to_it_what_can_be() {
 }
 
 #[test]
+fn a_late_fence_spares_who_has_come_back_since() {
+    let mut world = World::new();
+    let ann = world.joins("u_ann", 0);
+    let gone = world.joins("u_bob", 0);
+    world.settles();
+    // Bob is removed at 1 and a member again at 2, and the link is late with both.
+    let (removed, joined) = (message(1), message(2));
+    world.stores(removed.clone());
+    world.stores(joined.clone());
+    let back = world.joins("u_bob", 0);
+    world.settles();
+    world.link_tells(removed);
+    world.removes("u_bob", 1);
+    world.link_tells(joined);
+    world.says(1);
+    world.settles();
+    assert_eq!(world.people[ann].seqs(), upto(3));
+    assert_eq!(world.people[gone].seqs(), upto(1));
+    assert_eq!(world.people[back].hears(), ["message 1", "message 2", "caught_up 2", "message 3"]);
+}
+
+#[test]
+fn nobody_is_taken_past_a_fence_by_somebody_who_joins_further_on() {
+    let mut world = World::new();
+    let bob = world.joins("u_bob", 0);
+    world.settles();
+    world.stores(message(1));
+    world.stores(message(2));
+    let ann = world.joins("u_ann", 0);
+    world.settles();
+    assert_eq!(world.people[ann].hears(), ["message 1", "message 2", "caught_up 2"]);
+    assert_eq!(world.people[bob].seqs(), [0; 0]);
+    world.link_tells(message(1));
+    world.removes("u_bob", 1);
+    world.link_tells(message(2));
+    world.says(1);
+    world.settles();
+    assert_eq!(world.people[ann].seqs(), upto(3));
+    assert_eq!(world.people[bob].seqs(), upto(1));
+}
+
+#[test]
 fn events_are_coalesced_spare_their_author_and_are_dropped_for_the_blocked() {
     let mut world = World::new();
     let (ann, bob, slow) = (world.joins("u_ann", 0), world.joins("u_bob", 0), world.joins("u_cid", 0));

@@ -74,6 +74,12 @@ impl LiveLog {
         Self { log, access: AccessCache::default(), state: Mutex::new(state), progress: Notify::new(), ready: OnceCell::new() }
     }
 
+    /// Nothing is delivered any more, as if somebody else did it.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) {
+        self.state.lock().pumping = true;
+    }
+
     #[cfg(test)]
     pub(crate) fn is_heard_by(&self, user: &salon_core::UserId) -> bool {
         !self.state.lock().listeners.of(user).is_empty()

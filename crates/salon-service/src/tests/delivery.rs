@@ -12,13 +12,13 @@ use super::kit::*;
 use crate::ServiceConfig;
 
 /// A bus with faults: what it does to an entry is asked for each.
-struct FaultyBus {
+pub(super) struct FaultyBus {
     inner: Arc<InProcessBus>,
     fate: Mutex<Box<dyn FnMut(u64) -> Fate + Send>>,
     late: Mutex<Vec<(Topic, BusMessage)>>,
 }
 
-enum Fate {
+pub(super) enum Fate {
     Arrives,
     Lost,
     Twice,
@@ -27,7 +27,7 @@ enum Fate {
 }
 
 impl FaultyBus {
-    fn new(fate: impl FnMut(u64) -> Fate + Send + 'static) -> Arc<Self> {
+    pub(super) fn new(fate: impl FnMut(u64) -> Fate + Send + 'static) -> Arc<Self> {
         Arc::new(Self { inner: InProcessBus::new(), fate: Mutex::new(Box::new(fate)), late: Mutex::default() })
     }
 }

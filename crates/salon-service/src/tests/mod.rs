@@ -1,6 +1,7 @@
 //! Whole conversations with the service over its link, on virtual time and a store in memory.
 
 mod delivery;
+mod fences;
 mod joining;
 mod kit;
 mod messages;
