@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::program::{call, cargo, command, root};
 
 const HTTP_ADDR: &str = "127.0.0.1:8080";
+const SERVER_ORIGIN: &str = "http://127.0.0.1:8080";
 /// Vite's port; `web/vite.config.ts` sends `/ws` and `/api` from there to the server.
 const PAGE_ORIGIN: &str = "http://localhost:5173";
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -46,8 +47,8 @@ pub(crate) fn run() -> anyhow::Result<()> {
 
 fn start_server() -> anyhow::Result<Child> {
     let arguments = ["run", "--quiet", "--package", "salon", "--no-default-features", "--"];
-    let serve =
-        ["serve", "--data-dir", "data", "--http-addr", HTTP_ADDR, "--origin", PAGE_ORIGIN, "--origin", "http://localhost:8080"];
+    // Links lead to the page of Vite, whose proxy speaks in the name of the server itself.
+    let serve = ["serve", "--data-dir", "data", "--http-addr", HTTP_ADDR, "--origin", PAGE_ORIGIN, "--origin", SERVER_ORIGIN];
     command(&cargo(), &arguments).args(serve).spawn().context("cannot start the server")
 }
 
