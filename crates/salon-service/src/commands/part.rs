@@ -16,7 +16,8 @@ impl Service {
     pub(super) async fn part(&self, session: &Session, command: &v1::Part) -> Result<Answer, CommandError> {
         let log = room_id(&command.room, &session.user)?;
         let Seq(seq) = self.end_membership(session.actor(), &log).await?;
-        self.detach(session, &log);
+        // The session listens until that entry is delivered. Taken out now, and the last one of its gateway, it would
+        // leave a hole in what the gateway is told, and the next entries might reach it in front of this answer.
         let data = Data::Part(v1::PartAck { room: log.public().to_owned(), seq });
         Ok(Answer::Detached { data, log })
     }
