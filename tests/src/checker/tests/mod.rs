@@ -54,3 +54,13 @@ fn equal_runs_have_equal_fingerprints_and_others_have_not() {
     assert_eq!(fingerprint(3), fingerprint(3));
     assert_ne!(fingerprint(3), fingerprint(4));
 }
+
+#[test]
+fn a_log_that_was_read_too_early_is_outgrown() {
+    let (trace, mut aftermath) = Ideal::run(7);
+    assert!(!trace.outgrows(&aftermath));
+    for room in aftermath.rooms.values_mut() {
+        room.entries.pop();
+    }
+    assert!(trace.outgrows(&aftermath));
+}
