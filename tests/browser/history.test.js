@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Salon } from "./support/salon.js";
 
-const MESSAGES = Number(process.env.SALON_BROWSER_MESSAGES ?? 10_000);
+const MESSAGES = Number(process.env.SALON_BROWSER_MESSAGES ?? 3_000);
 /** The server limits every person's rate, so many people write. */
 const WRITERS = 20;
 /** Scrolling back to the beginning ends within this time, even on a slow machine. */
